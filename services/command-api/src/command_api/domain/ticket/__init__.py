@@ -1,0 +1,1 @@
+"""The ticket: its commands, its state (`evolve`) and its rules (`decide`)."""

@@ -1,0 +1,1 @@
+"""Kafka: what a record holds, which topics there are."""

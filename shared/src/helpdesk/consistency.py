@@ -1,0 +1,145 @@
+"""Read-your-writes: wait until the views have applied what a caller wrote.
+
+A write is visible when its streams have reached their versions in the guard that the views move in the same
+transaction. One query asks for all waiters of a process; the consumer's NOTIFY wakes it; nobody polls.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+import psycopg
+
+from helpdesk.postgres.pool import Connection, connect
+from helpdesk.recorded import Stream
+
+log = logging.getLogger(__name__)
+BOUND_S: Final = 1.0
+"""After this the answer of a write goes out without its view, and says so (contract §2)."""
+MAX_TOKEN_STREAMS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A stream at a version."""
+
+    stream: Stream
+    version: int
+
+
+class BadToken(ValueError):  # noqa: N818
+    """A consistency token that is none of ours."""
+
+
+def token_of(positions: Iterable[Position]) -> str:
+    """The consistency token that names these positions (header `Consistency-Token`)."""
+    plain = [[p.stream.type, str(p.stream.id), p.version] for p in positions]
+    return base64.urlsafe_b64encode(orjson.dumps(plain)).decode().rstrip("=")
+
+
+def positions_of(token: str, tenant_id: UUID) -> list[Position]:
+    """The positions that a token names, within the caller's own tenant. Raises BadToken."""
+    try:
+        plain = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        positions = [Position(Stream(tenant_id, str(type_), UUID(id_)), int(version)) for type_, id_, version in plain]
+    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        raise BadToken("the consistency token is none of this service") from error
+    if len(positions) > MAX_TOKEN_STREAMS or any(not 0 <= p.version < 2**31 for p in positions):
+        raise BadToken("the consistency token is none of this service")
+    return positions
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    positions: list[Position]
+    done: asyncio.Future[None]
+
+
+class Applied:
+    """Waits on `<schema>.applied` of one consumer. `run` it beside the server; ask it with `wait`."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        self._dsn, self._schema = dsn, schema
+        self._query = f"select {schema}.applied(%s, %s, %s, %s)"
+        self._waiters: set[_Waiter] = set()
+        self._dirty = asyncio.Event()
+        self._behind = False
+        self._connected = False
+
+    async def wait(self, positions: Iterable[Position], bound_s: float = BOUND_S) -> bool:
+        """Whether the views have reached `positions`, waiting at most `bound_s`.
+
+        After one time-out the process answers False at once until progress is reported again: while the views are
+        down, no request waits for them in vain.
+        """
+        if self._behind or not self._connected:
+            return False
+        waiter = _Waiter(list(positions), asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        self._dirty.set()
+        try:
+            async with asyncio.timeout(bound_s):
+                await waiter.done
+        except TimeoutError:
+            self._behind = True
+            return False
+        else:
+            return True
+        finally:
+            self._waiters.discard(waiter)
+
+    async def run(self) -> None:
+        """Listen and answer, for ever; while the database is away every `wait` is answered with False."""
+        while True:
+            try:
+                async with (
+                    await connect(self._dsn, name=f"{self._schema}-applied", statement_timeout_ms=2000) as asking,
+                    await connect(self._dsn, name=f"{self._schema}-listen") as listening,
+                ):
+                    await listening.execute(f"listen {self._schema}_applied")
+                    self._connected, self._behind = True, False
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._listen(listening))
+                        tasks.create_task(self._answer(asking))
+            except* (psycopg.Error, OSError) as group:
+                log.warning(
+                    "cannot ask for progress", extra={"schema": self._schema, "error": str(group.exceptions[0])}
+                )
+            finally:
+                self._connected = False
+            await asyncio.sleep(0.5)
+
+    async def _listen(self, connection: Connection) -> None:
+        async for _ in connection.notifies():
+            self._behind = False
+            if self._waiters:
+                self._dirty.set()
+        raise psycopg.OperationalError("the connection that listens has ended")
+
+    async def _answer(self, connection: Connection) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            asked = [(waiter, position) for waiter in self._waiters for position in waiter.positions]
+            if not asked:
+                continue
+            cursor = await connection.execute(
+                self._query,
+                (
+                    [p.stream.tenant_id for _, p in asked],
+                    [p.stream.type for _, p in asked],
+                    [p.stream.id for _, p in asked],
+                    [p.version for _, p in asked],
+                ),
+            )
+            reached = {place for (place,) in await cursor.fetchall()}
+            missing = {id(waiter) for n, (waiter, _) in enumerate(asked, 1) if n not in reached}
+            for waiter, _ in asked:
+                if id(waiter) not in missing and not waiter.done.done():
+                    waiter.done.set_result(None)

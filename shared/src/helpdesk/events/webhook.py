@@ -1,0 +1,35 @@
+"""What can happen to a webhook endpoint. Its secret never enters an event."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointCreated:
+    url: str
+    events: tuple[str, ...]
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointChanged:
+    """The endpoint as it stands after the change; `secret_replaced` tells that the secret changed, not to what."""
+
+    url: str
+    events: tuple[str, ...]
+    is_active: bool
+    secret_replaced: bool
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointDeleted:
+    by: UUID
+    at: datetime
+
+
+WebhookEvent: TypeAlias = WebhookEndpointCreated | WebhookEndpointChanged | WebhookEndpointDeleted

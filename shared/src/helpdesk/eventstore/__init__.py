@@ -1,0 +1,1 @@
+"""The event engine: append, read, feed in commit order, relay to the bus."""

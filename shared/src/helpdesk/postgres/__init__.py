@@ -1,0 +1,1 @@
+"""PostgreSQL: pools, the tenant's scope, migrations."""

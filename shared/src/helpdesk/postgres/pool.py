@@ -1,0 +1,70 @@
+"""Connections, and what their failures mean."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+WAIT_FOR_CONNECTION_S: Final = 2.0
+STATEMENT_TIMEOUT_MS: Final = 5_000
+log = logging.getLogger(__name__)
+
+# The pool reports each failed attempt to reconnect; the request that fails for it says it once.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""The database cannot be asked now (down, restarting, overloaded, statement timed out): try again later."""
+
+OPTIONS: Final = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000 -c jit=off"
+_ALIVE: Final[dict[str, Any]] = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+@asynccontextmanager
+async def open_pool(dsn: str, *, name: str, max_size: int = 10) -> AsyncIterator[Pool]:
+    """A pool of autocommit connections. It opens without waiting: a service starts while its database is down."""
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        min_size=1,
+        max_size=max_size,
+        open=False,
+        name=name,
+        timeout=WAIT_FOR_CONNECTION_S,
+        reconnect_timeout=60.0,
+        kwargs={"autocommit": True, "options": OPTIONS, "application_name": name, **_ALIVE},
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=2)
+
+
+async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Connection:
+    """One autocommit connection outside any pool: for leadership, LISTEN and long work."""
+    options = f"-c statement_timeout={statement_timeout_ms} -c jit=off"
+    return await psycopg.AsyncConnection.connect(dsn, autocommit=True, options=options, application_name=name, **_ALIVE)
+
+
+async def reachable(pool: Pool) -> bool:
+    """Whether the database answers a trivial question within a second."""
+    try:
+        async with asyncio.timeout(1.0), pool.connection(timeout=1.0) as connection:
+            await connection.execute("select 1")
+    except (*UNAVAILABLE, TimeoutError):
+        return False
+    return True

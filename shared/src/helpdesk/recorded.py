@@ -1,0 +1,77 @@
+"""An event as it stands in the store and on the bus: what happened, and where and why it was written down."""
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from helpdesk.events import Event
+
+SHARDS: Final = 1024
+"""Streams are spread over this many shards; a shard never changes, so order survives any number of partitions."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """The name of one aggregate's history."""
+
+    tenant_id: UUID
+    type: str
+    id: UUID
+
+    @property
+    def shard(self) -> int:
+        """0 … 1023, the same for ever: it decides the partition."""
+        return zlib.crc32(self.tenant_id.bytes + self.id.bytes) % SHARDS
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.id}@{self.tenant_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Who acted, and what led to what. Ids only: no names, no secrets."""
+
+    actor: UUID | None
+    causation_id: UUID | None
+    correlation_id: UUID | None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in the feed: commit order is the order of (xid, position)."""
+
+    xid: int
+    position: int
+
+
+START: Final = Cursor(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """One row of an event table. `event` is None for a type that this version does not know (ignored and counted).
+
+    `ordinal` counts within the command over all its streams from 1; `remaining` is the number of events of this
+    command still to follow on this stream, so 0 closes the command there.
+    """
+
+    stream: Stream
+    version: int
+    cursor: Cursor
+    event_id: UUID
+    command_id: UUID | None
+    ordinal: int
+    remaining: int
+    type: str
+    schema_version: int
+    event: Event | None
+    metadata: Metadata
+    recorded_at: datetime
+
+
+def event_id_of(command_id: UUID, ordinal: int) -> UUID:
+    """The id of a command's nth event: the same whenever the same command is sent again."""
+    return uuid5(command_id, str(ordinal))
