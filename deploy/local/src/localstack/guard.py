@@ -1,0 +1,73 @@
+"""Runs one command and ends it when its supervisor is gone, however that ended.
+
+`guard.py PIPE PIDS SIGNAL GRACE UID COMMAND…`: PIPE is the read end of a pipe whose other end only the supervisor
+holds, so the kernel reports even a kill -9. Standalone and small: one such process stands beside every child.
+"""
+
+import contextlib
+import os
+import pwd
+import select
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """A handler, not SIG_IGN: that would be inherited by the command."""
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _end(child: subprocess.Popen[bytes], first: int, grace: float) -> None:
+    """The whole group: politely, and after the grace for good."""
+    deadline = time.monotonic() + grace
+    for number in (first, signal.SIGKILL):
+        if not _group_lives(child.pid):
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        while _group_lives(child.pid) and time.monotonic() < deadline:
+            child.poll()
+            time.sleep(0.01)
+    child.wait()
+
+
+def main() -> int:
+    """Guard the command; the exit code is the command's, or 128 + the signal that ended it."""
+    pipe, pids, stop_signal = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    grace, uid, command = float(sys.argv[4]), int(sys.argv[5]), sys.argv[6:]
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _ignore)
+    identity = {} if uid == os.getuid() else {"user": uid, "group": pwd.getpwuid(uid).pw_gid, "extra_groups": []}
+    try:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **identity)  # type: ignore[call-overload]
+    except OSError as error:
+        print(f"{command[0]} cannot be started: {error}", file=sys.stderr)
+        return 127
+    os.write(pids, f"{child.pid}\n".encode())
+    os.close(pids)
+    while child.poll() is None:
+        ready, _, _ = select.select([pipe, wake], [], [])
+        if pipe in ready:
+            break
+        os.read(wake, 4096)
+    _end(child, stop_signal if child.poll() is None else signal.SIGTERM, grace)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
