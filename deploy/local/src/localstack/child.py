@@ -107,13 +107,16 @@ class Child:
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Until it serves; StackError when it died for good or took too long."""
-        deadline = time.monotonic() + (self.spec.patience if timeout is None else timeout)
+        begun = time.monotonic()
+        deadline = begun + (self.spec.patience if timeout is None else timeout)
         while True:
             if self.failure:
                 raise StackError(self.failure)
             if self._stopping.is_set():
                 raise StackError(f"{self.spec.name} was stopped.")
             if self._process is not None and self.spec.ready():
+                if not self._was_ready:
+                    self._house.say(f"  {self.spec.name}: ready after {time.monotonic() - begun:.1f} s")
                 self._was_ready = True
                 return
             if time.monotonic() > deadline:

@@ -43,6 +43,15 @@ def _end(child: subprocess.Popen[bytes], first: int, grace: float) -> None:
     child.wait()
 
 
+def _start(command: list[str], uid: int) -> "subprocess.Popen[bytes]":
+    if uid == os.getuid():
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    group = pwd.getpwuid(uid).pw_gid
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, start_new_session=True, user=uid, group=group, extra_groups=[]
+    )
+
+
 def main() -> int:
     """Guard the command; the exit code is the command's, or 128 + the signal that ended it."""
     pipe, pids, stop_signal = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -52,9 +61,8 @@ def main() -> int:
     signal.set_wakeup_fd(woken)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignore)
-    identity = {} if uid == os.getuid() else {"user": uid, "group": pwd.getpwuid(uid).pw_gid, "extra_groups": []}
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **identity)  # type: ignore[call-overload]
+        child = _start(command, uid)
     except OSError as error:
         print(f"{command[0]} cannot be started: {error}", file=sys.stderr)
         return 127

@@ -63,7 +63,9 @@ def write_lock() -> None:
         ]
     lines = [f"{j.server} {':'.join(filter(None, (j.group, j.artifact, j.version, j.classifier)))} {j.sha256}"
              for j in sorted(jars)]  # fmt: skip
-    LOCK.write_text("# Written by `make lock`: server, coordinate, SHA-256.\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    LOCK.write_text(
+        "# Written by `make lock`: server, coordinate, SHA-256.\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
 
 
 def _wanted() -> list[tuple[str, tuple[str, str, str, str]]]:

@@ -20,7 +20,7 @@ def cache() -> Path:
 
 def area() -> Path:
     """For root only, who may not run PostgreSQL: a folder that an unprivileged user can reach, too."""
-    return Path("/var/tmp") / f"acme-tickets-{getpass.getuser()}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"  # noqa: S108
+    return Path("/var/tmp") / f"acme-tickets-{getpass.getuser()}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
 
 
 def own_area() -> Path:

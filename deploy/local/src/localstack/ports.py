@@ -1,6 +1,5 @@
 """Ports: fixed ones for people, free ones for tests, and who holds one that is taken."""
 
-import os
 import random
 import socket
 from collections.abc import Mapping
@@ -33,9 +32,7 @@ class Ports:
     @classmethod
     def fixed(cls, environment: Mapping[str, str]) -> Self:
         """The usual ones, each overridable."""
-        return cls(
-            **{f.name: int(environment.get(f"{f.name.upper()}_PORT", str(f.default))) for f in fields(cls)}  # type: ignore[arg-type]
-        )
+        return cls(**{f.name: int(environment.get(f"{f.name.upper()}_PORT", str(f.default))) for f in fields(cls)})
 
     @classmethod
     def free(cls) -> Self:
@@ -88,7 +85,7 @@ def _owner(port: int) -> str | None:
             inodes |= {f"socket:[{r[9]}]" for r in rows if r[3] == "0A" and int(r[1].rsplit(":", 1)[1], 16) == port}
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         try:
-            if any(os.readlink(link) in inodes for link in (process / "fd").iterdir()):
+            if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text(encoding='utf-8').strip()} (process {process.name})"
         except OSError:
             continue

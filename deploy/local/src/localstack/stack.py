@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,8 @@ from localstack.supervisor import Supervisor
 class Servers:
     """PostgreSQL and Kafka, and what every test of the engine needs to know about them."""
 
-    def __init__(
-        self, supervisor: Supervisor, ports: Ports, postgres_folder: Path, *, durable: bool, say: Callable[[str], None]
-    ) -> None:
-        self.supervisor, self.ports, self.say = supervisor, ports, say
+    def __init__(self, supervisor: Supervisor, ports: Ports, postgres_folder: Path, *, durable: bool) -> None:
+        self.supervisor, self.ports, self.say = supervisor, ports, supervisor.say
         self.folder = supervisor.folder
         self.secrets: Credentials = load(self.folder)
         self.external = os.environ.get("EXTERNAL_DATABASE_URL") if durable else None
@@ -158,7 +156,7 @@ class Stack:
 
     def _migrated(self) -> None:
         servers = self.servers
-        if "postgres" not in servers.supervisor.children:
+        if "kafka" not in servers.supervisor.children:
             servers.start()
         self.admin_dsn = servers.external or servers.new_database(DATABASE)
         self.environment = environment(servers.ports, self.admin_dsn, servers.secrets, servers.folder)

@@ -31,6 +31,7 @@ class Supervisor:
     def __init__(self, folder: Path, say: Callable[[str], None] = print) -> None:
         self.folder = folder
         self.children: dict[str, Child] = {}
+        self.say = say
         self.changed = threading.Event()
         self._steps: set[Process] = set()
         self._closing = False

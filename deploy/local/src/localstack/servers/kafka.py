@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
@@ -43,6 +44,8 @@ def _properties(data: Path, ports: Ports) -> str:
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",  # a killed broker may come back only when this is over
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.dedupe.buffer.size": "4194304",
@@ -58,7 +61,10 @@ def _properties(data: Path, ports: Ports) -> str:
 
 def _ready(port: int) -> bool:
     """The broker lists itself: it is then no longer fenced, and topics can be made."""
-    return listening(port) and asyncio.run(_lists_itself(port))
+    if not listening(port):
+        return False
+    with ThreadPoolExecutor(max_workers=1) as own_thread:  # the caller may stand in an event loop
+        return own_thread.submit(asyncio.run, _lists_itself(port)).result()
 
 
 async def _lists_itself(port: int) -> bool:

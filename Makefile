@@ -1,0 +1,58 @@
+# Everything a developer does here. `make` alone lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+PATHS := shared services deploy tests
+MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test test-all run status clean events logs mails lock coverage openapi
+
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
+
+setup: ## Install everything into .venv (does nothing when nothing changed)
+	@$(PYTHON) deploy/local/bootstrap.py
+
+check: setup ## Format, lint, types, import directions, layout
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(PATHS)
+	@if [ -f .importlinter ]; then $(BIN)/lint-imports; fi
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: setup ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check ## What CI runs: check, then all tests but the long ones
+	$(BIN)/python -m pytest -m "not long"
+
+test-all: check ## All tests
+	$(BIN)/python -m pytest
+
+run: setup ## The whole stack in the foreground (SPLIT=1: every part in its own process)
+	@exec $(BIN)/python -m localstack run $(if $(SPLIT),--split)
+
+status: setup ## What runs: name, pid, port, log
+	@$(BIN)/python -m localstack status
+
+events: setup ## Follow what happens: one line per event
+	@$(BIN)/python -m localstack events
+
+logs: setup ## Follow the logs (S=name: of one)
+	@$(BIN)/python -m localstack logs $(S)
+
+mails: setup ## The mails that were sent
+	@$(BIN)/python -m localstack mails
+
+clean: setup ## Remove the stack's data (not the code's environment)
+	@$(BIN)/python -m localstack clean
+
+lock: setup ## Resolve all dependencies anew and write them down with hashes
+	echo uv | $(COMPILE) --no-annotate -o requirements/uv.txt -
+	$(COMPILE) $(MEMBERS:%=--no-emit-package %) pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) $(MEMBERS:%=--no-emit-package %) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(BIN)/python -m localstack lock-jars
+
+coverage: setup ## All tests but the long ones, with what they reach
+	$(BIN)/python -m pytest -m "not long" --cov --cov-report=term-missing:skip-covered --cov-report=html

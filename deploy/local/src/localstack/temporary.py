@@ -1,0 +1,47 @@
+"""Servers for one run of the tests: on free ports, with data that is gone afterwards, also after a kill -9."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localstack import janitor
+from localstack.paths import own_area
+from localstack.ports import Ports
+from localstack.stack import Servers
+from localstack.supervisor import Supervisor
+
+
+@contextmanager
+def temporary_servers() -> Iterator[Servers]:
+    """PostgreSQL and Kafka, ready."""
+    folder = _folder()
+    try:
+        with Supervisor(folder, say=lambda _: None) as supervisor:
+            cleaner = _janitor(folder)
+            servers = Servers(supervisor, Ports.free(), folder, durable=False)
+            servers.start()
+            yield servers
+        cleaner.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """One that PostgreSQL's user can pass through, where that is another user."""
+    if os.getuid():
+        return Path(tempfile.mkdtemp(prefix="acme-tickets-"))
+    folder = own_area() / f"test-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o711)
+    return folder
+
+
+def _janitor(folder: Path) -> "subprocess.Popen[bytes]":
+    arguments = (sys.executable, "-I", "-S", janitor.__file__, str(folder / "lock"), str(folder))
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(arguments, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
