@@ -1,0 +1,31 @@
+"""The FastAPI dependency that turns `Authorization: Bearer …` into a Principal."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+
+from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
+from helpdesk.http.problem import Problem
+
+_CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+_documented = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
+
+
+async def authenticated(request: Request) -> Principal:
+    """The caller. Raises the contract's 401; the application's `state.verifier` judges."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not token:
+        raise Problem(401, "missing_token", "This needs an access token.", headers=_CHALLENGE)
+    if scheme.lower() != "bearer":
+        raise Problem(401, "wrong_scheme", "The Authorization header must be: Bearer <token>.", headers=_CHALLENGE)
+    verifier: Verifier = request.app.state.verifier
+    try:
+        return verifier.verify(token.strip())
+    except InvalidToken as error:
+        raise Problem(401, "invalid_token", "The access token is not valid.", headers=_CHALLENGE) from error
+
+
+Caller = Annotated[Principal, Depends(authenticated), Depends(_documented)]
+"""A route's parameter that demands an authenticated caller."""

@@ -1,0 +1,145 @@
+"""Access tokens: EdDSA with `kid` (contract §4). Issued by the command API, verified by everyone."""
+
+import base64
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from helpdesk import policy
+from helpdesk.settings import TokenSettings
+
+ALGORITHM: Final = "EdDSA"
+CACHED_TOKENS: Final = 10_000
+_REQUIRED: Final = ["exp", "iat", "iat_ms", "iss", "aud", "uid", "tenant_id", "role"]
+
+
+class InvalidToken(Exception):  # noqa: N818
+    """A token that proves nothing: forged, expired, for somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The person who calls, as the token says."""
+
+    tenant_id: UUID
+    user_id: UUID
+    role: str
+    issued_at: datetime
+
+
+class Verifier:
+    """Checks tokens against the key set in a file. A token that was checked is remembered until it expires."""
+
+    def __init__(self, settings: TokenSettings) -> None:
+        self._path = Path(settings.jwt_jwks_file)
+        self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at = 0.0
+        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._read()
+
+    def verify(self, token: str) -> Principal:
+        """The principal that `token` proves. Raises InvalidToken."""
+        known = self._known.get(token)
+        if known is not None and known[0] > time.time():
+            return known[1]
+        principal, expires = self._check(token)
+        self._known[token] = (expires, principal)
+        if len(self._known) > CACHED_TOKENS:
+            self._known.popitem(last=False)
+        return principal
+
+    def _check(self, token: str) -> tuple[Principal, float]:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") != ALGORITHM:
+                raise InvalidToken("the token's algorithm is not accepted")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._key(str(header.get("kid"))),
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": _REQUIRED},
+            )
+            role = str(claims["role"])
+            if role not in policy.SCOPES:
+                raise InvalidToken("the token names no role of ours")
+            issued_at = datetime.fromtimestamp(int(claims["iat_ms"]) / 1000, UTC)
+            return Principal(UUID(claims["tenant_id"]), UUID(claims["uid"]), role, issued_at), float(claims["exp"])
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
+            raise InvalidToken("the token is not valid") from error
+
+    def _key(self, kid: str) -> jwt.PyJWK:
+        if kid not in self._keys and time.monotonic() - self._read_at > 1.0:
+            self._read()  # the keys were rotated
+        if kid not in self._keys:
+            raise InvalidToken("the token's key is unknown")
+        return self._keys[kid]
+
+    def _read(self) -> None:
+        self._read_at = time.monotonic()
+        self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(self._path.read_text()).keys if key.key_id}
+
+
+class _AsciiJson(json.JSONEncoder):
+    """JSON whose base64url contains neither `-` nor `_`: some clients decode a payload with plain `atob`.
+
+    Those two digits stand for six ones, or five and a nought; in ASCII text only `?`, `>`, `~` and DEL can make them.
+    """
+
+    def encode(self, o: Any) -> str:
+        text = super().encode(o)
+        for char in "?>~\x7f":
+            text = text.replace(char, f"\\u{ord(char):04x}")
+        return text
+
+
+class Issuer:
+    """Makes access tokens with the private key in a PEM file (Ed25519, PKCS 8)."""
+
+    def __init__(self, key_file: str, settings: TokenSettings, lifetime_s: int) -> None:
+        key = load_pem_private_key(Path(key_file).read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError("JWT_SIGNING_KEY_FILE must hold an Ed25519 key")
+        self._key, self._kid = key, thumbprint(key)
+        self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
+        self.lifetime_s = lifetime_s
+
+    def issue(self, *, tenant_id: UUID, user_id: UUID, email: str, role: str, now: datetime) -> str:
+        """A token for this person, from now. Revocation compares milliseconds, which typed clients refuse in `iat`."""
+        issued = now.timestamp()
+        claims = {
+            "sub": email,
+            "uid": str(user_id),
+            "tenant_id": str(tenant_id),
+            "tenantId": str(tenant_id),
+            "role": role,
+            "roles": [f"ROLE_{role}"],
+            "scopes": list(policy.SCOPES[role]),
+            "iss": self._issuer,
+            "aud": self._audience,
+            "iat": int(issued),
+            "iat_ms": int(issued * 1000),
+            "exp": int(issued) + self.lifetime_s,
+            "jti": str(uuid4()),
+        }
+        return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": self._kid}, json_encoder=_AsciiJson)
+
+
+def thumbprint(key: Ed25519PrivateKey) -> str:
+    """The key's id: RFC 7638 over its public half."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    canonical = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"), sort_keys=True)
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).decode().rstrip("=")

@@ -1,0 +1,1 @@
+"""HTTP as the contract wants it: wire shapes, problem details, headers, health."""

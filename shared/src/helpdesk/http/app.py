@@ -1,0 +1,77 @@
+"""A FastAPI application as each of our services wants it."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from helpdesk.http import problem
+from helpdesk.http.middleware import Edge
+from helpdesk.http.problem import Problem, ProblemBody
+from helpdesk.postgres.pool import UNAVAILABLE
+
+API: Final = "/api/v1"
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
+    """An application whose every error has the contract's body. Serve it through `edge`."""
+    app = FastAPI(
+        title=title,
+        version="1.0.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    for error in UNAVAILABLE:
+        app.add_exception_handler(error, _unavailable)
+    return app
+
+
+def edge(app: FastAPI) -> ASGIApp:
+    """The application behind its outermost layer: what a server is given."""
+    return Edge(app)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: which errors it answers, with their body."""
+    return {
+        status: {
+            "model": ProblemBody,
+            "content": {problem.MEDIA_TYPE: {}},
+            "description": problem.plain(status).message,
+        }
+        for status in statuses
+    }
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - what the registration says
+    return problem.answer(request, error)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    return problem.answer(request, problem.of_validation(error))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    plain = problem.plain(error.status_code)
+    return problem.answer(request, Problem(plain.status, plain.reason, plain.message, headers=error.headers))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return problem.answer(request, problem.unavailable())

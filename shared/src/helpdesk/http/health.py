@@ -1,0 +1,38 @@
+"""Health: live (the process answers) and ready (with the reasons, when it is not)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from helpdesk.http.json import dumps
+
+Check = Callable[[], Awaitable[str | None]]
+"""Answers None when all is well, else the reason in words that reveal no secret."""
+
+
+def health_routes(checks: Mapping[str, Check]) -> APIRouter:
+    """`/health/live` and `/health/ready`; ready runs every check and answers 503 with the reasons of the failed."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live", summary="The process answers")
+    async def live() -> Response:
+        return _answer({"status": "ok", "timestamp": datetime.now(UTC)}, 200)
+
+    @router.get("/health/ready", summary="It can do its work; else the reasons")
+    async def ready() -> Response:
+        found = {name: await check() for name, check in checks.items()}
+        reasons = {name: reason for name, reason in found.items() if reason is not None}
+        body = {
+            "status": "unavailable" if reasons else "ok",
+            "timestamp": datetime.now(UTC),
+            "checks": {name: found[name] or "ok" for name in found},
+        }
+        return _answer(body, 503 if reasons else 200)
+
+    return router
+
+
+def _answer(body: object, status: int) -> Response:
+    return Response(dumps(body), status, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,59 @@
+"""Serve an application, with the tasks that belong to its process beside it."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+Job = Callable[[], Awaitable[None]]
+
+
+async def serve(app: ASGIApp, host: str, port: int, jobs: Sequence[Job] = ()) -> None:
+    """Run the server and `jobs` until SIGTERM or SIGINT: requests under way are finished, then the jobs are cancelled.
+
+    A job that ends by an error ends the process with it: the supervisor starts it anew.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,
+    )
+    server = uvicorn.Server(config)
+    await run_jobs([*jobs], around=server.serve)
+    if not server.started:
+        raise SystemExit(3)
+
+
+async def run_jobs(jobs: Sequence[Job], around: Job | None = None) -> None:
+    """Run `jobs` until `around` (by default: until SIGTERM or SIGINT) ends."""
+    gc.collect()
+    gc.freeze()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_endless(job)) for job in jobs]
+        await (around or _until_signalled)()
+        for task in tasks:
+            task.cancel()
+
+
+async def _endless(job: Job) -> None:
+    await job()
+
+
+async def _until_signalled() -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

@@ -1,0 +1,72 @@
+"""Shapes that go over HTTP (contract §2): camelCase names, times in milliseconds with Z, lengths in UTF-16 units."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+class Body(BaseModel):
+    """What a client sends: unknown fields are ignored, and none is assigned that a route does not name."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, extra="ignore", frozen=True)
+
+
+class Answer(BaseModel):
+    """What we answer: absent optional fields are null."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, serialize_by_alias=True)
+
+
+def instant(value: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+Instant: TypeAlias = Annotated[
+    datetime, PlainSerializer(instant, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+
+
+def utf16_length(text: str) -> int:
+    """What JavaScript calls `length`."""
+    return len(text) + sum(1 for char in text if char > "\uffff")
+
+
+def _text(shortest: int, longest: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if _UNSTORABLE.search(value):
+            raise PydanticCustomError("unstorable_character", "must not contain NUL or a lone surrogate")
+        length = utf16_length(value)
+        if length < shortest:
+            raise PydanticCustomError("too_short", "must have at least {least} characters", {"least": shortest})
+        if length > longest:
+            raise PydanticCustomError("too_long", "must have at most {most} characters", {"most": longest})
+        return value
+
+    return check
+
+
+def text(shortest: int, longest: int) -> Any:
+    """Metadata for `Annotated[str, text(1, 200)]`: length bounds in UTF-16 code units."""
+    return AfterValidator(_text(shortest, longest))
+
+
+def _uuid(value: object) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise PydanticCustomError("malformed_id", "must be a UUID")
+
+
+Id: TypeAlias = Annotated[UUID, BeforeValidator(_uuid)]
+"""A UUID in its one canonical form (pydantic alone would also take braces, URNs and 16 raw characters)."""

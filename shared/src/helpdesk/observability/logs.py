@@ -1,0 +1,58 @@
+"""Logging: one line per outcome, every id in it; JSON for machines, plain text for people."""
+
+import logging
+import sys
+import traceback
+from typing import Any, Final
+
+import orjson
+
+from helpdesk.settings import LogSettings
+
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+def configure(service: str, settings: LogSettings) -> None:
+    """Send all log lines of this process to standard output."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for noisy in ("aiokafka", "uvicorn", "faststream", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+
+
+class _Json(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        return orjson.dumps(line, default=str).decode()
+
+
+class _Text(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{key}={value}" for key, value in _extra(record).items())
+        time = self.formatTime(record, "%H:%M:%S") + f".{int(record.msecs):03d}"
+        line = f"{time} {record.levelname:<7} {record.getMessage()} {extra}".rstrip()
+        if record.exc_info:
+            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        return line

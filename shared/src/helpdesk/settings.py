@@ -1,0 +1,84 @@
+"""Settings: environment → frozen objects. A mistake ends the start with the variable's name.
+
+A service's own settings derive from the classes below; every field becomes a line of `deploy/.env.example`.
+"""
+
+import sys
+from typing import Literal, NoReturn, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The base of all settings: read from the environment alone, never changed afterwards."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, case_sensitive=False)
+
+
+class LogSettings(Settings):
+    """How a process tells what it does."""
+
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people (text) or machines (json).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+
+
+class KafkaSettings(Settings):
+    """Where the bus is."""
+
+    kafka_bootstrap_servers: str = Field(description="Kafka's addresses, host:port separated by commas.")
+    topic_prefix: str = Field("helpdesk", pattern=r"^[a-z0-9][a-z0-9.-]*$", description="What every topic begins with.")
+    topic_partitions: int = Field(
+        48,
+        ge=1,
+        le=1024,
+        description="Partitions of the event topic; fixed when it is created, for growing breaks order.",
+    )
+    topic_replication: int = Field(1, ge=1, le=7, description="Copies of each partition (3 in production).")
+
+    @property
+    def events_topic(self) -> str:
+        """The command API's events."""
+        return f"{self.topic_prefix}.events"
+
+
+class TokenSettings(Settings):
+    """How access tokens are verified."""
+
+    jwt_jwks_file: str = Field(
+        description="Path of the JSON Web Key Set with the public keys that tokens are checked by."
+    )
+    jwt_issuer: str = Field("acme-tickets", description="The `iss` of our tokens.")
+    jwt_audience: str = Field("acme-tickets", description="The `aud` of our tokens.")
+
+
+class ServerSettings(Settings):
+    """Where a service listens."""
+
+    host: str = Field("127.0.0.1", description="The address that the service listens on.")
+
+
+class MigrateSettings(Settings):
+    """Who may change the database."""
+
+    migrate_database_url: str = Field(description="PostgreSQL DSN of a role that may create roles and schemas.")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings from the environment; a mistake ends the process with one sentence per variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        _refuse(settings, error)
+
+
+def _refuse(settings: type[Settings], error: ValidationError) -> NoReturn:
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]).upper() if problem["loc"] else settings.__name__
+        sys.stderr.write(f"configuration: {name}: {problem['msg']}\n")
+    raise SystemExit(78)  # EX_CONFIG
