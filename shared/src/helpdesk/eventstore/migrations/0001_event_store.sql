@@ -126,8 +126,10 @@ create table :schema.relay_checkpoint (
     updated_at        timestamptz not null default now()
 );
 
-select pg_temp.ensure_role(':schema_feed');
-grant usage on schema :schema to :schema_feed;
+-- Roles. A service's login is a member of those that it needs; `:schema_feed` owns the two reading functions.
+select pg_temp.ensure_role(':schema_feed'), pg_temp.ensure_role(':schema_appender'),
+       pg_temp.ensure_role(':schema_reader'), pg_temp.ensure_role(':schema_relay');
+grant usage on schema :schema to :schema_feed, :schema_appender, :schema_reader, :schema_relay;
 grant select on :schema.event to :schema_feed;
 create policy feed on :schema.event for select to :schema_feed using (true);
 grant create on schema :schema to :schema_feed;
@@ -135,3 +137,21 @@ alter function :schema.read_stream owner to :schema_feed;
 alter function :schema.feed owner to :schema_feed;
 revoke create on schema :schema from :schema_feed;
 revoke all on function :schema.read_stream, :schema.feed, :schema.append from public;
+
+grant select, insert on :schema.event to :schema_appender;
+grant usage on sequence :schema.event_position to :schema_appender;
+grant execute on function :schema.append, :schema.read_stream to :schema_appender;
+
+grant execute on function :schema.read_stream, :schema.feed to :schema_reader;
+grant select on :schema.store to :schema_reader;
+
+grant execute on function :schema.feed to :schema_relay;
+grant select on :schema.store to :schema_relay;
+grant select, insert, update on :schema.relay_checkpoint to :schema_relay;
+
+alter table :schema.store enable row level security;
+alter table :schema.store force row level security;
+create policy background on :schema.store for select to :schema_reader, :schema_relay using (true);
+alter table :schema.relay_checkpoint enable row level security;
+alter table :schema.relay_checkpoint force row level security;
+create policy relay on :schema.relay_checkpoint to :schema_relay using (true);
