@@ -65,7 +65,7 @@ def write_lock() -> None:
              for j in sorted(jars)]  # fmt: skip
     text = "\n".join(["# Written by `make lock`: server, coordinate, SHA-256.", *lines, ""])
     LOCK.write_text(text, encoding="utf-8")
-        "# Written by `make lock`: server, coordinate, SHA-256.\n" + "\n".join(lines) + "\n", encoding="utf-8"
+
 
 def _wanted() -> list[tuple[str, tuple[str, str, str, str]]]:
     """Of a shaded jar its newest release; of the others everything below them, one version of each."""
