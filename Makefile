@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PATHS := shared services deploy tests
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test test-all run status clean events logs mails lock coverage openapi
 
@@ -17,8 +17,8 @@ check: setup ## Format, lint, types, import directions, layout
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(PATHS)
-	@if [ -f .importlinter ]; then $(BIN)/lint-imports; fi
-	$(BIN)/python -m pytest -q tests/architecture
+	$(if $(wildcard .importlinter),$(BIN)/lint-imports)
+	$(if $(wildcard tests/architecture/test_*.py),$(BIN)/python -m pytest -q tests/architecture)
 
 format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -48,7 +48,7 @@ mails: setup ## The mails that were sent
 clean: setup ## Remove the stack's data (not the code's environment)
 	@$(BIN)/python -m localstack clean
 
-lock: setup ## Resolve all dependencies anew and write them down with hashes
+lock: setup ## Write all dependencies down with hashes (UPGRADE=1: the newest ones)
 	echo uv | $(COMPILE) --no-annotate -o requirements/uv.txt -
 	$(COMPILE) $(MEMBERS:%=--no-emit-package %) pyproject.toml --group dev -o requirements/dev.txt
 	$(COMPILE) $(MEMBERS:%=--no-emit-package %) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
@@ -56,3 +56,6 @@ lock: setup ## Resolve all dependencies anew and write them down with hashes
 
 coverage: setup ## All tests but the long ones, with what they reach
 	$(BIN)/python -m pytest -m "not long" --cov --cov-report=term-missing:skip-covered --cov-report=html
+
+openapi: setup ## Write the OpenAPI documents of the services anew
+	@echo "No service writes its OpenAPI document yet." >&2; exit 1

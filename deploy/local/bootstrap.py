@@ -1,19 +1,22 @@
 """Sets up `.venv` from the locked requirements. Needs nothing but Python: it runs before anything is installed."""
 
+from __future__ import annotations  # so that an old Python gets as far as our sentence
+
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "acme-stamp"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+BIN = VENV / "bin"
+OLDEST = (3, 11)
 REQUIREMENTS = ROOT / "requirements"
 NETWORK_SIGNS = ("dns error", "name resolution", "failed to fetch", "connection refused", "network is unreachable",
                  "no matching distribution", "timed out", "error sending request", "newconnectionerror")  # fmt: skip
@@ -25,6 +28,8 @@ class SetupFailedError(Exception):
 
 def workspace() -> list[Path]:
     """The folders of the workspace's packages."""
+    import tomllib  # noqa: PLC0415 - younger than some Pythons that must reach our sentence
+
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns: list[str] = config["tool"]["uv"]["workspace"]["members"]
     return sorted(p.parent for pattern in patterns for p in ROOT.glob(f"{pattern}/pyproject.toml"))
@@ -61,10 +66,14 @@ def install() -> None:
     """A fresh environment: uv by pip, everything else by uv, all of it with hashes."""
     if not (BIN / "python").exists():
         shutil.rmtree(VENV, ignore_errors=True)
-        venv.create(VENV, with_pip=True)
+        try:
+            venv.create(VENV, with_pip=True)
+        except subprocess.CalledProcessError as error:
+            shutil.rmtree(VENV, ignore_errors=True)
+            raise SetupFailedError("This Python lacks ensurepip: install your system's python3-venv.") from error
     python, uv = BIN / "python", BIN / "uv"
     run("installing uv", python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-        "--require-hashes", "-r", REQUIREMENTS / "uv.txt")  # fmt: skip
+        "--retries", "2", "--require-hashes", "-r", REQUIREMENTS / "uv.txt")  # fmt: skip
     run("installing the locked packages", uv, "pip", "install", "--python", python, "--require-hashes",
         "-r", REQUIREMENTS / "dev.txt")  # fmt: skip
     editable = [argument for member in workspace() for argument in ("-e", str(member))]
@@ -74,10 +83,21 @@ def install() -> None:
 
 def main() -> int:
     """Set up, or find that there is nothing to do."""
+    if sys.version_info < OLDEST:
+        found = ".".join(map(str, sys.version_info[:2]))
+        print(f"Python 3.11 or newer is needed, this is {found}: try `make PYTHON=python3.12`.", file=sys.stderr)
+        return 1
+    with (ROOT / "pyproject.toml").open("rb") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        return set_up()
+
+
+def set_up() -> int:
+    """The work, unless the stamp says that it was done."""
     wanted = fingerprint()
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
         return 0
-    print("Setting up .venv (once; some 400 MB of packages)", flush=True)
+    print("Setting up .venv (once; some 500 MB of packages)", flush=True)
     try:
         STAMP.unlink(missing_ok=True)
         install()

@@ -37,13 +37,16 @@ class House:
     changed: Callable[[], None]
 
 
-def tail(log: Path, lines: int = 20) -> str:
-    """The end of a log, indented, to stand below a sentence."""
+def last_words(sentence: str, log: Path, lines: int = 20) -> str:
+    """The sentence, with the log's end below it."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+        return f"{sentence}; it left no log."
+    end = text.splitlines()[-lines:]
+    if any("No space left on device" in line for line in end):
+        sentence = f"The disk is full: {sentence}"
+    return "\n".join([f"{sentence}; its log ends:", *(f"    {line}" for line in end)])
 
 
 class Child:
@@ -120,7 +123,7 @@ class Child:
                 self._was_ready = True
                 return
             if time.monotonic() > deadline:
-                raise StackError(f"{self.spec.name} did not become ready; its log ends:\n{tail(self.log)}")
+                raise StackError(last_words(f"{self.spec.name} did not become ready in time", self.log))
             self._stopping.wait(0.05)
 
     def _spawn(self) -> Process:
@@ -154,13 +157,13 @@ class Child:
             self._expected = False
             return FIRST_PAUSE
         if not self._was_ready:
-            self._give_up(f"{name} ended {how} before it was ready; its log ends:\n{tail(self.log)}")
+            self._give_up(last_words(f"{name} ended {how} before it was ready", self.log))
             return None
         now = time.monotonic()
         self._deaths.append(now)
         recent = sum(now - death < WITHIN for death in self._deaths)
         if recent >= DEATHS:
-            self._give_up(f"{name} ended {DEATHS} times within a minute; its log ends:\n{tail(self.log)}")
+            self._give_up(last_words(f"{name} ended {DEATHS} times within a minute", self.log))
             return None
         pause = min(FIRST_PAUSE * 2 ** (recent - 1), LONGEST_PAUSE)
         self._house.say(f"{name} ended {how}; starting it again in {pause:g} s (log: {self.log})")

@@ -5,6 +5,7 @@ holds, so the kernel reports even a kill -9. Standalone and small: one such proc
 """
 
 import contextlib
+import ctypes
 import os
 import pwd
 import select
@@ -14,14 +15,26 @@ import sys
 import time
 from types import FrameType
 
+PR_SET_CHILD_SUBREAPER = 36
+
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
     """A handler, not SIG_IGN: that would be inherited by the command."""
 
 
-def _group_lives(group: int) -> bool:
+def _adopt_orphans() -> None:
+    """On Linux, become the parent of the group's orphans: not every container's first process reaps them."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _group_lives(child: "subprocess.Popen[bytes]") -> bool:
+    if child.poll() is not None:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-child.pid, os.WNOHANG)[0]:
+                pass
     try:
-        os.killpg(group, 0)
+        os.killpg(child.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -29,16 +42,15 @@ def _group_lives(group: int) -> bool:
     return True
 
 
-def _end(child: subprocess.Popen[bytes], first: int, grace: float) -> None:
+def _end(child: "subprocess.Popen[bytes]", first: int, grace: float) -> None:
     """The whole group: politely, and after the grace for good."""
     deadline = time.monotonic() + grace
     for number in (first, signal.SIGKILL):
-        if not _group_lives(child.pid):
+        if not _group_lives(child):
             break
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        while _group_lives(child.pid) and time.monotonic() < deadline:
-            child.poll()
+        while _group_lives(child) and time.monotonic() < deadline:
             time.sleep(0.01)
     child.wait()
 
@@ -56,6 +68,7 @@ def main() -> int:
     """Guard the command; the exit code is the command's, or 128 + the signal that ended it."""
     pipe, pids, stop_signal = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     grace, uid, command = float(sys.argv[4]), int(sys.argv[5]), sys.argv[6:]
+    _adopt_orphans()
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)

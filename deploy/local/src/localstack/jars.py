@@ -1,4 +1,4 @@
-"""The Java servers' jars: fetched once from the public Maven repository, checked against `jars.lock` before each use."""
+"""The Java servers' jars: fetched once from the Maven repository, checked against `jars.lock` before each use."""
 
 import hashlib
 import os

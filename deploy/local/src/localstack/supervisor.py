@@ -1,14 +1,16 @@
 """All children together: started in parallel, stopped tier by tier."""
 
+import contextlib
 import fcntl
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from localstack.child import Child, House, Spec, tail
+from localstack.child import Child, House, Spec, last_words
 from localstack.errors import StackError
 from localstack.process import Command, Process
 
@@ -75,12 +77,14 @@ class Supervisor:
                 raise StackError("The stack is stopping.")
             process = Process(command, log, self._house.lock)
             self._steps.add(process)
+        begun = time.monotonic()
         code = process.wait()
         self._steps.discard(process)
         if self._closing:
             raise StackError("The stack is stopping.")
         if code:
-            raise StackError(f"{name} failed with code {code}; its log ends:\n{tail(log)}")
+            raise StackError(last_words(f"{name} failed with code {code}", log))
+        self.say(f"  {name}: done after {time.monotonic() - begun:.1f} s")
 
     def failure(self) -> str | None:
         """The sentence of a child that was given up, if there is one."""
@@ -109,6 +113,7 @@ class Supervisor:
             for name, child in list(self.children.items())
         ]
         draft = self.folder / f"state.{threading.get_ident()}.new"
-        draft.write_text(json.dumps({"supervisor": os.getpid(), "children": rows}), encoding="utf-8")
-        draft.replace(self.folder / "state.json")
+        with contextlib.suppress(OSError):  # on a full disk the children matter more
+            draft.write_text(json.dumps({"supervisor": os.getpid(), "children": rows}), encoding="utf-8")
+            draft.replace(self.folder / "state.json")
         self.changed.set()

@@ -23,9 +23,9 @@ def temporary_servers() -> Iterator[Servers]:
     folder = _folder()
     try:
         with Supervisor(folder, say=lambda _: None) as supervisor:
-            cleaner = _janitor(folder)
+            cleaner = removed_at_the_end(folder)
             servers = Servers(supervisor, Ports.free(), folder, durable=False)
-            servers.start()
+            servers.begin()
             yield servers
         cleaner.wait()
     finally:
@@ -41,7 +41,8 @@ def _folder() -> Path:
     return folder
 
 
-def _janitor(folder: Path) -> "subprocess.Popen[bytes]":
+def removed_at_the_end(folder: Path) -> "subprocess.Popen[bytes]":
+    """Leave the folder, whose lock is held, to a janitor."""
     arguments = (sys.executable, "-I", "-S", janitor.__file__, str(folder / "lock"), str(folder))
     quiet = subprocess.DEVNULL
     return subprocess.Popen(arguments, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
