@@ -68,9 +68,13 @@ class ConsumerState:
     halted: str | None = None
 
     @property
-    def ready(self) -> bool:
-        """It holds partitions, knows where they stand, and nothing keeps it from going on."""
-        return bool(self.placed) and self.halted is None
+    def reason(self) -> str | None:
+        """Why it is not ready; None when it holds partitions and nothing keeps it from going on."""
+        if self.halted:
+            return f"halted: {self.halted}"
+        if self.error:
+            return self.error
+        return None if self.placed else "no partitions are assigned yet"
 
 
 class Subscriber:

@@ -1,0 +1,1 @@
+"""The read models: pure functions from events to rows, one file each."""

@@ -40,6 +40,7 @@ create table views.tickets (
     assignee_id   uuid,
     created_at    timestamptz not null,
     updated_at    timestamptz not null,
+    closed_at     timestamptz,
     deleted       boolean     not null,
     version       integer     not null,
     primary key (tenant_id, id)

@@ -21,7 +21,7 @@ from command_api.domain.ticket.commands import (
     EditTicket,
     TicketCommand,
 )
-from command_api.domain.ticket.state import Comment, Ticket, unique
+from command_api.domain.ticket.state import Comment, Ticket
 from helpdesk.events.ticket import (
     CommentAdded,
     CommentDeleted,
@@ -45,6 +45,7 @@ from helpdesk.events.ticket import (
     TicketWaitEnded,
     TicketWaitStarted,
 )
+from helpdesk.folds.ticket import unique
 from helpdesk.policy import Reach, is_staff, reach
 
 UNSOLVED: Final = ("open", "in_progress")

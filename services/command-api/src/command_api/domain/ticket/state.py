@@ -1,34 +1,12 @@
-"""The ticket as it stands: the fold of its history. What stands in the history happened and is never refused."""
+"""The ticket as the rules see it: the shared fold, with its comments."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, assert_never
 from uuid import UUID
 
-from helpdesk.events.ticket import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    TicketAssigned,
-    TicketClosed,
-    TicketCreated,
-    TicketDeleted,
-    TicketDescriptionRewritten,
-    TicketEvent,
-    TicketMetadataReplaced,
-    TicketPrioritized,
-    TicketReopened,
-    TicketResolved,
-    TicketRetitled,
-    TicketReturned,
-    TicketStarted,
-    TicketTagged,
-    TicketUnassigned,
-    TicketUntagged,
-    TicketWaitEnded,
-    TicketWaitStarted,
-)
+from helpdesk.events.ticket import CommentAdded, CommentDeleted, CommentEdited, TicketCreated, TicketEvent
+from helpdesk.folds import ticket as shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,78 +22,21 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """A ticket as it stands: what the rules ask, and what the answer of a write shows."""
+class Ticket(shared.Ticket):
+    """What the rules ask, and what the answer of a write shows."""
 
-    number: int
-    title: str
-    description: str
-    status: str
-    priority: str
-    metadata: Mapping[str, Any] | None
-    tags: tuple[str, ...]
-    created_by: UUID
-    created_at: datetime
-    updated_at: datetime
-    assignee_id: UUID | None = None
-    waiting_on: str | None = None
-    resolution: str | None = None
-    closed_at: datetime | None = None
-    deleted: bool = False
     comments: Mapping[UUID, Comment] = field(default_factory=dict)
 
 
 def evolve(ticket: Ticket | None, event: TicketEvent) -> Ticket:
-    """The ticket after `event`. History is never refused: what stands in it happened."""
+    """The ticket after `event`."""
     if isinstance(event, TicketCreated):
-        return Ticket(
-            number=event.number,
-            title=event.title,
-            description=event.description,
-            status="open",
-            priority=event.priority,
-            metadata=event.metadata,
-            tags=event.tags,
-            created_by=event.by,
-            created_at=event.at,
-            updated_at=event.at,
-        )
+        begun = shared.created(event)
+        return Ticket(**{one.name: getattr(begun, one.name) for one in fields(begun)})
     if ticket is None:
         raise ValueError(f"a ticket's history begins with its creation, not {type(event).__name__}")
-    ticket = replace(ticket, updated_at=event.at)
+    ticket = shared.evolve(ticket, event)
     match event:
-        case TicketRetitled():
-            return replace(ticket, title=event.title)
-        case TicketDescriptionRewritten():
-            return replace(ticket, description=event.description)
-        case TicketPrioritized():
-            return replace(ticket, priority=event.priority)
-        case TicketMetadataReplaced():
-            return replace(ticket, metadata=event.metadata)
-        case TicketTagged():
-            return replace(ticket, tags=unique((*ticket.tags, *event.tags)))
-        case TicketUntagged():
-            return replace(ticket, tags=tuple(tag for tag in ticket.tags if tag not in event.tags))
-        case TicketAssigned():
-            return replace(ticket, assignee_id=event.assignee_id)
-        case TicketUnassigned():
-            return replace(ticket, assignee_id=None)
-        case TicketStarted():
-            return replace(ticket, status="in_progress")
-        case TicketReturned():
-            return replace(ticket, status="open")
-        case TicketReopened():
-            return replace(ticket, status=event.status, resolution=None, closed_at=None)
-        case TicketResolved():
-            return replace(ticket, status="resolved", resolution=event.resolution)
-        case TicketClosed():
-            return replace(ticket, status="closed", resolution=event.resolution, closed_at=event.at)
-        case TicketWaitStarted():
-            return replace(ticket, waiting_on=event.waiting_on)
-        case TicketWaitEnded():
-            return replace(ticket, waiting_on=None)
-        case TicketDeleted():
-            return replace(ticket, deleted=True)
         case CommentAdded():
             comment = Comment(
                 id=event.comment_id,
@@ -133,12 +54,7 @@ def evolve(ticket: Ticket | None, event: TicketEvent) -> Ticket:
             left = {id_: comment for id_, comment in ticket.comments.items() if id_ != event.comment_id}
             return replace(ticket, comments=left)
         case _:
-            assert_never(event)
-
-
-def unique(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags without repetition, in the order of their first mention."""
-    return tuple(dict.fromkeys(tags))
+            return ticket
 
 
 def fold(events: Iterable[TicketEvent]) -> Ticket | None:

@@ -1,0 +1,37 @@
+"""Read model `tenants`: one row, the fold of one tenant's stream."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from helpdesk.events.tenant import TenantEvent
+from helpdesk.recorded import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """The tenant at `version` of its stream."""
+
+    name: str
+    slug: str
+    settings: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+def after(row: TenantRow | None, events: Iterable[TenantEvent], version: int, stream: Stream) -> TenantRow:
+    """The row after `events`, the last of which made `version`."""
+    for event in events:
+        row = TenantRow(
+            name=event.name,
+            slug=event.slug,
+            settings=event.settings,
+            created_at=event.at,
+            updated_at=event.at,
+            version=version,
+        )
+    if row is None:
+        raise ValueError(f"{stream} has no event that makes a tenant")
+    return row

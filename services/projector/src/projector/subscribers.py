@@ -1,0 +1,94 @@
+"""What the projector does with a batch: fold each stream in memory, then write every view at once."""
+
+from collections.abc import Sequence
+from typing import TypeVar, get_args
+
+from helpdesk.consumer.batch import StreamBatch
+from helpdesk.events import Event
+from helpdesk.events.tenant import TenantEvent
+from helpdesk.events.ticket import TicketEvent
+from helpdesk.events.user import UserEvent
+from helpdesk.postgres.pool import Connection
+from projector import store
+from projector.domain import activities, comments, people, tenants, tickets
+
+E = TypeVar("E", bound=Event)
+_TICKET = get_args(TicketEvent)
+
+
+async def project(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    """Bring the views to the end of `batches`, inside the transaction that moves their guard.
+
+    Streams and events that no view knows change nothing; the guard moves over them all the same.
+    """
+    await _tickets(connection, [batch for batch in batches if batch.stream.type == "ticket"])
+    await _people(connection, [batch for batch in batches if batch.stream.type == "user"])
+    await _tenants(connection, [batch for batch in batches if batch.stream.type == "tenant"])
+
+
+async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    if not batches:
+        return
+    histories = {batch.stream: _events(batch, _TICKET) for batch in batches}
+    rows = await store.tickets(connection, [batch.stream for batch in batches if batch.from_version > 0])
+    standing = await store.comments(
+        connection, [(stream, id_) for stream, events in histories.items() for id_ in comments.touched(events)]
+    )
+    await store.write_tickets(
+        connection,
+        {
+            batch.stream: tickets.after(rows.get(batch.stream), histories[batch.stream], batch.to_version, batch.stream)
+            for batch in batches
+        },
+    )
+    await store.write_comments(
+        connection,
+        [
+            (stream, row)
+            for stream, events in histories.items()
+            for row in comments.after(standing.get(stream, {}), events).values()
+        ],
+    )
+    await store.write_activities(
+        connection,
+        [
+            (batch.stream, activities.of(one.event, one.version, one.event_id))
+            for batch in batches
+            for one in batch.events
+            if isinstance(one.event, _TICKET)
+        ],
+    )
+
+
+async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    if not batches:
+        return
+    rows = await store.people(connection, [batch.stream for batch in batches if batch.from_version > 0])
+    await store.write_people(
+        connection,
+        {
+            batch.stream: people.after(
+                rows.get(batch.stream), _events(batch, (UserEvent,)), batch.to_version, batch.stream
+            )
+            for batch in batches
+        },
+    )
+
+
+async def _tenants(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    if not batches:
+        return
+    rows = await store.tenants(connection, [batch.stream for batch in batches if batch.from_version > 0])
+    await store.write_tenants(
+        connection,
+        {
+            batch.stream: tenants.after(
+                rows.get(batch.stream), _events(batch, (TenantEvent,)), batch.to_version, batch.stream
+            )
+            for batch in batches
+        },
+    )
+
+
+def _events(batch: StreamBatch, known: tuple[type[E], ...]) -> list[E]:
+    return [one.event for one in batch.events if isinstance(one.event, known)]

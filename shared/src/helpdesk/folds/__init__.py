@@ -1,0 +1,1 @@
+"""What events mean: an aggregate as it stands after its history. No rule is here, so every service folds alike."""
