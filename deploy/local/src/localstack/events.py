@@ -41,7 +41,7 @@ def _short(text: str) -> str:
 async def _follow(prefix: str) -> None:
     """No group: every terminal sees everything, and no broker remembers it."""
     bootstrap = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", f"{HOST}:{Ports.fixed(os.environ).kafka}")
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="latest", metadata_max_age_ms=5000)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="latest", metadata_max_age_ms=1000)
     consumer.subscribe(pattern=f"^{re.escape(prefix)}\\..*")
     try:
         await consumer.start()

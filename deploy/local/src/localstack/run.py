@@ -64,7 +64,10 @@ def run(*, split: bool) -> int:
 
 def _start(supervisor: Supervisor, *, split: bool, begun: float) -> Stack:
     ports = Ports.fixed(os.environ)
-    servers = Servers(supervisor, ports, own_area() if unprivileged() else DATA, durable=True)
+    home = own_area() if unprivileged() else DATA
+    servers = Servers(supervisor, ports, home, durable=True)
+    for orphaned in set(home.glob("postgres-*")) - {home / f"postgres-{servers.secrets.installation}"}:
+        shutil.rmtree(orphaned)  # its passwords went with an earlier .data
     for name in Ports.__slots__:
         if not (name == "postgres" and servers.external):
             require_free(name, getattr(ports, name))
@@ -87,7 +90,9 @@ def _keep_room() -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, flush=True)
+    """One write, so that two threads do not share a line."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
