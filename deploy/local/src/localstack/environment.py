@@ -37,7 +37,7 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "JWT_ISSUER": origin,
         "JWT_AUDIENCE": "helpdesk",
         "LOG_FORMAT": "text",
-        "LOG_LEVEL": "INFO",
+        "LOG_LEVEL": "info",
         "PUBLIC_ORIGIN": origin,
         "MIGRATE_DATABASE_URL": admin_dsn,
         "COMMAND_API_PORT": str(ports.command_api),

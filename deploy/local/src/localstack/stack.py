@@ -58,6 +58,14 @@ class Servers(Controls):
         """The superuser's DSN of a fresh database (of `name`, if that is missing)."""
         return self._postgres.create_database(name or f"test_{uuid.uuid4().hex[:12]}")
 
+    def dsn(self, user: str, admin_dsn: str) -> str:
+        """A database by one of the services' roles. Roles are the server's, so their passwords are always these."""
+        return dsn_of(user, admin_dsn, self.secrets)
+
+    def environment(self, admin_dsn: str) -> Mapping[str, str]:
+        """What the services are told when that is their database."""
+        return environment(self.ports, admin_dsn, self.secrets, self.folder)
+
     def _start(self, spec: Spec) -> None:
         self.supervisor.start(spec).wait_ready()
 
@@ -90,7 +98,7 @@ class Stack(Controls):
 
     def dsn(self, user: str) -> str:
         """The database of the services, by one of their roles."""
-        return dsn_of(user, self.admin_dsn, self.servers.secrets)
+        return self.servers.dsn(user, self.admin_dsn)
 
     def mails(self) -> list[EmailMessage]:
         """What the sink was given."""
@@ -116,7 +124,7 @@ class Stack(Controls):
         if "kafka" not in self.supervisor.children:
             servers.begin()
         self.admin_dsn = servers.external or servers.new_database(DATABASE)
-        self.environment = environment(servers.ports, self.admin_dsn, servers.secrets, servers.folder)
+        self.environment = servers.environment(self.admin_dsn)
         self._step("migrate", "localstack.migrate")
         self._step("seed", "command_api", "seed")
 

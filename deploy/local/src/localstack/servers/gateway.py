@@ -17,4 +17,4 @@ def prepare(folder: Path, ports: Ports, environment: Mapping[str, str]) -> Spec:
     folder.mkdir(parents=True, exist_ok=True)
     arguments = (str(caddy), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile")
     command = Command(arguments, {**environment, **own}, CADDYFILE.parent)
-    return Spec("gateway", command, lambda: listening(ports.gateway), ports.gateway, tier=2)
+    return Spec("gateway", command, lambda: listening(ports.gateway), ports.gateway, tier=1)
