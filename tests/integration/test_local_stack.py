@@ -101,6 +101,9 @@ def test_a_child_that_keeps_dying_is_given_up_with_the_end_of_its_log(
         until(partial(is_gone, child, pid))
     until(supervisor.failure)
     assert str(supervisor.failure()).startswith("doomed ended 5 times within a minute; its log ends:\n    up")
+    child.start()
+    child.wait_ready()
+    assert supervisor.failure() is None
 
 
 def test_a_child_that_dies_at_start_is_one_sentence_and_the_others_are_ended(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Child:
 
     def start(self) -> None:
         """Begin; `wait_ready` tells when it serves."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         self.failure = None
         self._stopping.clear()

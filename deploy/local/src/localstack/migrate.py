@@ -5,7 +5,6 @@ import importlib
 from typing import get_type_hints
 
 from helpdesk.settings import load
-
 from localstack.services import SERVICES
 
 
