@@ -21,7 +21,7 @@ ALIASES: Final = (
 
 
 class Edge:
-    """Request id, aliases, one log line, and a 500 that reveals nothing when all else failed."""
+    """Request id, aliases, HEAD for every GET, one log line, and a 500 that reveals nothing when all else failed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,6 +33,10 @@ class Edge:
         path = str(scope["path"])
         scope["request_id"], scope["original_path"], scope["enveloped"] = request_id, path, False
         scope["path"], scope["enveloped"] = resolved(path)
+        method = str(scope["method"])
+        bodiless = method == "HEAD"
+        if bodiless:
+            scope = {**scope, "method": "GET"}  # a copy: the server still knows that no body follows
         started, status = time.perf_counter(), 500
 
         async def send_with_id(message: Message) -> None:
@@ -40,6 +44,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif bodiless:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -53,7 +59,7 @@ class Edge:
             log.info(
                 "request",
                 extra={
-                    "method": scope["method"],
+                    "method": method,
                     "path": path,
                     "status": status,
                     "ms": round((time.perf_counter() - started) * 1000, 1),
