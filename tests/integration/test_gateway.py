@@ -14,6 +14,7 @@ import aiohttp
 import httpx
 import pytest
 import pytest_asyncio
+
 from support.gateway import (
     BUCKET,
     SERVICE_REQUEST_ID,
@@ -39,9 +40,7 @@ async def live_stream() -> asyncio.Event:
 @pytest_asyncio.fixture(scope="module")
 async def upstreams(live_stream: asyncio.Event) -> AsyncIterator[dict[str, int]]:
     async with AsyncExitStack() as stack:
-        yield {
-            name: await stack.enter_async_context(upstream(name, open_stream=live_stream)) for name in UPSTREAMS
-        }
+        yield {name: await stack.enter_async_context(upstream(name, open_stream=live_stream)) for name in UPSTREAMS}
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -74,7 +73,7 @@ def headers_that_arrived(answer: httpx.Response) -> dict[str, str]:
     arrived: list[list[str]] = answer.json()["headers"]
     names = [name for name, _ in arrived]
     assert len(names) == len(set(names)), names
-    return {name: value for name, value in arrived}
+    return dict(arrived)
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:
@@ -150,7 +149,8 @@ def words(value: str) -> set[str]:
         ("POST", "/api/v1/nothing", "query-api"),
         ("POST", "/api/v1/ticketsandmore", "query-api"),
         ("GET", "/nowhere/at%20all", "query-api"),
-        ("BREW", "/api/v1/tickets", "query-api"),
+        ("TRACE", "/api/v1/tickets", "query-api"),
+        ("PROPFIND", "/api/v1/tickets", "query-api"),
         ("PUT", f"/{BUCKET}/key?{SIGNED}", "s3"),
         ("GET", f"/{BUCKET}/key?{SIGNED}", "s3"),
         ("GET", f"/{BUCKET}", "query-api"),
@@ -174,7 +174,9 @@ async def test_what_a_service_refuses_passes_through(plain: Gateway, status: int
     assert_secured(answer)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/a%2Fb", "/api/v1/a%20b!'()*", "/api/v1//x/../y", "/api/v1/%E2%82%AC?q=a+b;c"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/a%2Fb", "/api/v1/a%20b!'()*", "/api/v1//x/../y", "/api/v1/%E2%82%AC?q=a+b;c"]
+)
 async def test_a_path_arrives_as_it_was_sent(plain: Gateway, path: str) -> None:
     answer = await plain.client.send(raw_request(plain, "GET", path))
     assert answer.json()["path"] == path
@@ -259,9 +261,21 @@ async def test_security_headers_are_on_every_answer(strict: Gateway, method: str
 
 
 async def test_the_api_documentation_may_run_its_own_scripts(plain: Gateway) -> None:
-    answer = await plain.client.get("/api-docs")
-    # the service's policy is its own business there; without one, scripts of our origin run
-    assert answer.headers.get_list("content-security-policy") == ["default-src *"]
+    [policy] = (await plain.client.get("/api-docs")).headers.get_list("content-security-policy")
+    directives = dict(directive.strip().split(" ", 1) for directive in policy.split(";"))
+    assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
+    assert directives["script-src"].startswith("'self'")
+    assert directives["img-src"] == "'self' data:"
+    assert directives["connect-src"] == "'self'"
+
+
+async def test_the_api_documentation_may_be_stricter(plain: Gateway) -> None:
+    answer = await plain.client.get("/api-docs", params={"Content-Security-Policy": "script-src 'sha256-x'"})
+    assert answer.headers.get_list("content-security-policy") == ["script-src 'sha256-x'"]
+
+
+async def test_no_service_can_loosen_the_policy_elsewhere(plain: Gateway) -> None:
+    assert_secured(await plain.client.get("/health", params={"Content-Security-Policy": "default-src *"}))
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tickets", "/api/v1/tickets?status=500"])
@@ -284,7 +298,9 @@ async def test_a_listed_origin_is_echoed(strict: Gateway, origin: str, method: s
     assert "origin" in words(answer.headers["vary"])
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.evil", f"{ALLOWED} {ALSO_ALLOWED}", "", "*"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "https://app.example.evil", f"{ALLOWED} {ALSO_ALLOWED}", "", "*"]
+)
 async def test_an_unlisted_origin_gets_no_permission(strict: Gateway, origin: str) -> None:
     answer = await strict.client.get("/api/v1/tickets", headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers
@@ -334,6 +350,12 @@ async def test_an_endless_address_is_414(plain: Gateway) -> None:
 async def test_an_endless_header_is_431(plain: Gateway, name: str) -> None:
     answer = await plain.client.get("/api/v1/tickets", headers={name: "x" * 33_000})
     assert (answer.status_code, error_of(answer)["code"]) == (431, "BAD_REQUEST")
+
+
+async def test_a_method_nobody_knows_is_405(plain: Gateway) -> None:
+    answer = await plain.client.request("BREW", "/api/v1/tickets")
+    assert (answer.status_code, error_of(answer)["code"]) == (405, "BAD_REQUEST")
+    assert "get" in words(answer.headers["allow"])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -435,7 +457,9 @@ TAG = '"v17.abc"'
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity"])
 async def test_compression_leaves_entity_tags_alone(plain: Gateway, encoding: str) -> None:
     asked = {"Accept-Encoding": encoding, "If-None-Match": TAG}
-    async with plain.client.stream("GET", "/api/v1/tickets", params={"padding": 9000, "ETag": TAG}, headers=asked) as sent:
+    async with plain.client.stream(
+        "GET", "/api/v1/tickets", params={"padding": 9000, "ETag": TAG}, headers=asked
+    ) as sent:
         raw = b"".join([part async for part in sent.aiter_raw()])
     assert sent.headers.get("content-encoding", "identity") == encoding
     assert (len(raw) < 9000) == (encoding != "identity")
@@ -506,7 +530,8 @@ async def test_only_reads_are_sent_again_after_a_broken_connection(
         await writer.wait_closed()
 
     server = await asyncio.start_server(break_the_first, "127.0.0.1", 0)
-    async with server, gateway({**upstreams, "command-api": port_of(server.sockets[0]), "query-api": port_of(server.sockets[0])}, home) as running:
+    port = port_of(server.sockets[0])
+    async with server, gateway({**upstreams, "command-api": port, "query-api": port}, home) as running:
         answer = await running.client.request(method, "/api/v1/tickets")
     assert (answer.status_code, len(seen)) == (status, attempts)
 
@@ -525,18 +550,22 @@ async def test_query_strings_and_headers_are_never_logged(strict: Gateway) -> No
     assert not any("secret-in" in line for line in strict.log.lines)
 
 
-async def test_success_is_not_logged_unless_asked_for(upstreams: dict[str, int], home: Path) -> None:
+async def test_success_is_logged_only_when_asked_for(upstreams: dict[str, int], home: Path) -> None:
+    async with gateway(upstreams, home, GATEWAY_LOG_LEVEL="ERROR") as running:
+        await running.client.get("/health")
+        await running.client.get("/failing?status=500")
+        assert json.loads(await running.log.line(lambda line: "handled" in line))["request"]["uri"] == "/failing"
+    assert len(running.log.lines) == 1
     async with gateway(upstreams, home, GATEWAY_LOG_LEVEL="INFO") as running:
         await running.client.get("/health")
-        assert "handled request" in await running.log.line(lambda line: "/health" in line)
+        assert json.loads(await running.log.line(lambda line: "handled" in line))["status"] == 200
 
 
-async def test_nothing_is_written_to_disk(plain: Gateway, home: Path) -> None:
-    assert (await plain.client.get("/health")).status_code == 200
+def test_nothing_is_written_to_disk(plain: Gateway, home: Path) -> None:
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
 async def test_a_missing_upstream_is_an_error_at_start(upstreams: dict[str, int], home: Path) -> None:
-    with pytest.raises(AssertionError, match="wrong argument count"):
+    with pytest.raises(AssertionError, match="QUERY_API_UPSTREAM|argument|upstream"):
         async with gateway(upstreams, home, QUERY_API_UPSTREAM=""):
             pass

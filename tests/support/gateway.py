@@ -73,15 +73,14 @@ async def echo(request: web.Request) -> web.StreamResponse:
         "X-Request-Id": SERVICE_REQUEST_ID,
         "Server": "echo/1.0",
         "X-Powered-By": "echo",
-        "Content-Security-Policy": "default-src *",
         "Access-Control-Allow-Origin": "https://service.example",
-        **{name: value for name, value in request.query.items() if name[:1].isupper() and name in ECHOED},
+        **{name: value for name, value in request.query.items() if name in ECHOED},
     }
     status = int(request.query.get("status", "200"))
     return web.json_response(None if status == 304 else body, status=status, headers=headers)
 
 
-ECHOED = frozenset({"ETag", "Allow", "Set-Cookie", "X-Amz-Request-Id"})
+ECHOED = frozenset({"ETag", "Allow", "Content-Security-Policy", "Set-Cookie", "X-Amz-Request-Id"})
 WHO = web.AppKey("who", str)
 OPEN = web.AppKey("open", asyncio.Event)
 
@@ -111,7 +110,7 @@ async def upstream(name: str, *, port: int = 0, open_stream: asyncio.Event | Non
     app.router.add_get("/api/v1/stream", stream)
     app.router.add_get("/api/v1/ws", websocket)
     app.router.add_route("*", "/{path:.*}", echo)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)
@@ -171,8 +170,8 @@ async def gateway(upstreams: Mapping[str, int], home: Path, **settings: str) -> 
     log = Log()
     following = asyncio.create_task(log.follow(process.stderr))
     try:
-        started = await log.line(lambda line: "serving initial configuration" in line)
-        assert process.returncode is None, started
+        await listening(port, log)
+        assert not log.ended, "".join(log.lines)
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
             yield Gateway(url, client, log)
@@ -181,6 +180,18 @@ async def gateway(upstreams: Mapping[str, int], home: Path, **settings: str) -> 
             process.terminate()
         await process.wait()
         await following
+
+
+async def listening(port: int, log: Log) -> None:
+    async with asyncio.timeout(20):
+        while not log.ended:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                return
 
 
 def variable(upstream_name: str) -> str:
