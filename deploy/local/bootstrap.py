@@ -1,14 +1,18 @@
 """Sets up `.venv` from the locked requirements. Needs nothing but Python: it runs before anything is installed."""
 
-from __future__ import annotations  # so that an old Python gets as far as our sentence
+# An older Python must reach our sentence before it trips over something newer.
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit("Python 3.11 or newer is needed, this is %d.%d: try `make PYTHON=python3.12`." % sys.version_info[:2])  # noqa: UP031
 
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import time
+import tomllib
 import venv
 from pathlib import Path
 
@@ -16,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "acme-stamp"
 BIN = VENV / "bin"
-OLDEST = (3, 11)
 REQUIREMENTS = ROOT / "requirements"
 NETWORK_SIGNS = ("dns error", "name resolution", "failed to fetch", "connection refused", "network is unreachable",
                  "no matching distribution", "timed out", "error sending request", "newconnectionerror")  # fmt: skip
@@ -28,8 +31,6 @@ class SetupFailedError(Exception):
 
 def workspace() -> list[Path]:
     """The folders of the workspace's packages."""
-    import tomllib  # noqa: PLC0415 - younger than some Pythons that must reach our sentence
-
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns: list[str] = config["tool"]["uv"]["workspace"]["members"]
     return sorted(p.parent for pattern in patterns for p in ROOT.glob(f"{pattern}/pyproject.toml"))
@@ -83,10 +84,6 @@ def install() -> None:
 
 def main() -> int:
     """Set up, or find that there is nothing to do."""
-    if sys.version_info < OLDEST:
-        found = ".".join(map(str, sys.version_info[:2]))
-        print(f"Python 3.11 or newer is needed, this is {found}: try `make PYTHON=python3.12`.", file=sys.stderr)
-        return 1
     with (ROOT / "pyproject.toml").open("rb") as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         return set_up()
