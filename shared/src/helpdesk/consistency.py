@@ -70,7 +70,7 @@ class Applied:
         self._waiters: set[_Waiter] = set()
         self._dirty = asyncio.Event()
         self._behind = False
-        self._connected = False
+        self._connected = asyncio.Event()
 
     async def wait(self, positions: Iterable[Position], bound_s: float = BOUND_S) -> bool:
         """Whether the views have reached `positions`, waiting at most `bound_s`.
@@ -78,7 +78,7 @@ class Applied:
         After one time-out the process answers False at once until progress is reported again: while the views are
         down, no request waits for them in vain.
         """
-        if self._behind or not self._connected:
+        if self._behind or not self._connected.is_set():
             return False
         waiter = _Waiter(list(positions), asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
@@ -94,6 +94,15 @@ class Applied:
         finally:
             self._waiters.discard(waiter)
 
+    async def connected_wait(self, positions: Iterable[Position], bound_s: float) -> bool:
+        """`wait` for a process that has just begun: first until the database can be asked."""
+        try:
+            async with asyncio.timeout(bound_s):
+                await self._connected.wait()
+        except TimeoutError:
+            return False
+        return await self.wait(positions, bound_s)
+
     async def run(self) -> None:
         """Listen and answer, for ever; while the database is away every `wait` is answered with False."""
         while True:
@@ -103,7 +112,8 @@ class Applied:
                     await connect(self._dsn, name=f"{self._schema}-listen") as listening,
                 ):
                     await listening.execute(f"listen {self._schema}_applied")
-                    self._connected, self._behind = True, False
+                    self._behind = False
+                    self._connected.set()
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._listen(listening))
                         tasks.create_task(self._answer(asking))
@@ -112,7 +122,7 @@ class Applied:
                     "cannot ask for progress", extra={"schema": self._schema, "error": str(group.exceptions[0])}
                 )
             finally:
-                self._connected = False
+                self._connected.clear()
             await asyncio.sleep(0.5)
 
     async def _listen(self, connection: Connection) -> None:

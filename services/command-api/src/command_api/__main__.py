@@ -1,0 +1,85 @@
+"""Entry points: `python -m command_api all | serve | relay | migrate | seed | probe`."""
+
+import asyncio
+import sys
+from uuid import UUID, uuid4
+
+from command_api.app import build_app, migrate, relay_job, service
+from command_api.execute import new_command
+from command_api.seed import seed
+from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from helpdesk.consistency import Position
+from helpdesk.events.operations import SystemProbed
+from helpdesk.eventstore.relay import RelayState
+from helpdesk.eventstore.store import StreamAppend
+from helpdesk.http.app import edge
+from helpdesk.http.server import Job, run_jobs, serve
+from helpdesk.observability.logs import configure
+from helpdesk.recorded import Stream
+from helpdesk.settings import load
+
+USAGE = "usage: python -m command_api all | serve | relay | migrate | seed | probe"
+NOBODY = UUID(int=0)
+PROBE_BOUND_S = 20.0
+
+
+async def run(settings: CommandSettings, *, relaying: bool) -> None:
+    """Serve commands, with the relay in the same process or without."""
+    state = RelayState() if relaying else None
+    async with service(settings) as parts:
+        jobs: list[Job] = [*parts.jobs, *([relay_job(settings, state)] if state else [])]
+        await serve(edge(build_app(parts, state)), settings.host, settings.command_api_port, jobs)
+
+
+async def plant(settings: CommandSettings) -> None:
+    """Make the demo data."""
+    async with service(settings) as parts:
+        await seed(parts.commands, parts.accounts, print)
+
+
+async def probe(settings: CommandSettings) -> None:
+    """Exit with 0 when an event that is appended now shows in the views: the whole way works."""
+    async with service(settings) as parts, asyncio.TaskGroup() as tasks:
+        jobs = [tasks.create_task(_endless(job)) for job in parts.jobs]
+        try:
+            stream, cause = Stream(NOBODY, "system", uuid4()), new_command(NOBODY, NOBODY)
+            event = SystemProbed(at=parts.commands.clock())
+            await parts.commands.events.append(cause.command_id, [StreamAppend(stream, 0, [event])], cause.metadata)
+            parts.commands.poke()
+            seen = await parts.views.connected_wait([Position(stream, 1)], PROBE_BOUND_S)
+        finally:
+            for job in jobs:
+                job.cancel()
+    if not seen:
+        raise SystemExit(f"the views did not show a new event within {PROBE_BOUND_S:.0f} s")
+
+
+async def _endless(job: Job) -> None:
+    await job()
+
+
+def main(argv: list[str]) -> None:
+    """Run one entry point."""
+    match argv:
+        case ["all" | "serve" as part]:
+            settings = load(CommandSettings)
+            configure("command-api", settings)
+            asyncio.run(run(settings, relaying=part == "all"))
+        case ["relay"]:
+            relaying = load(RelaySettings)
+            configure("command-api", relaying)
+            asyncio.run(run_jobs([relay_job(relaying, RelayState())]))
+        case ["migrate"]:
+            changing = load(CommandMigrateSettings)
+            configure("command-api", changing)
+            asyncio.run(migrate(changing))
+        case ["seed"]:
+            asyncio.run(plant(load(CommandSettings)))
+        case ["probe"]:
+            asyncio.run(probe(load(CommandSettings)))
+        case _:
+            raise SystemExit(USAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

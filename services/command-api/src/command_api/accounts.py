@@ -1,0 +1,189 @@
+"""Accounts: register, sign in, refresh. The events and the private rows of a command are one transaction."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from psycopg.errors import UniqueViolation
+from uuid6 import uuid7
+
+from command_api import store
+from command_api.domain.rejected import Rejected
+from command_api.domain.tenant import CreateTenant
+from command_api.domain.tenant import decide as decide_tenant
+from command_api.domain.user import RegisterUser
+from command_api.domain.user import decide as decide_user
+from command_api.execute import Commands, new_command
+from command_api.passwords import EXACTLY, Passwords
+from helpdesk.auth.tokens import Issuer
+from helpdesk.consistency import Position
+from helpdesk.eventstore.store import StreamAppend
+from helpdesk.recorded import Stream
+
+OPERATOR: Final = UUID(int=0)
+"""The actor of what an operator's command does."""
+
+
+class NoSuchTenant(Exception):  # noqa: N818
+    """No tenant has this slug or id."""
+
+
+class BadCredentials(Exception):  # noqa: N818
+    """Unknown address or wrong password: nobody learns which."""
+
+
+class TenantRequired(Exception):  # noqa: N818
+    """The password opens accounts of several tenants: the login must name one."""
+
+
+class BadRefreshToken(Exception):  # noqa: N818
+    """Unknown, expired, or its user is disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, where their stream stands, and whether the views show it."""
+
+    tenant_id: UUID
+    person: store.Person
+    positions: list[Position]
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An account that is signed in."""
+
+    account: Account
+    access_token: str
+    refresh_token: UUID
+    expires_in_ms: int
+
+
+class Accounts:
+    """What the identity routes and the seeding do."""
+
+    def __init__(self, commands: Commands, passwords: Passwords, issuer: Issuer, refresh_s: int) -> None:
+        self._commands, self._passwords, self._issuer = commands, passwords, issuer
+        self._refresh = timedelta(seconds=refresh_s)
+
+    async def create_tenant(self, *, name: str, slug: str, id_: UUID, at: datetime) -> None:
+        """A new tenant, by the operator. Raises Rejected(slug_taken)."""
+        stream = Stream(id_, "tenant", id_)
+        command = CreateTenant(name=name, slug=slug, settings={"openRegistration": True}, by=OPERATOR, at=at)
+        cause = new_command(id_, OPERATOR)
+        events = decide_tenant([], command)
+        try:
+            async with self._commands.pool.connection() as connection, connection.transaction():
+                await self._commands.events.append_in(
+                    connection, cause.command_id, [StreamAppend(stream, 0, events)], cause.metadata
+                )
+                await store.insert_tenant(connection, store.TenantRow(id_, slug, name, command.settings))
+        except UniqueViolation as error:
+            raise Rejected("slug_taken", "This slug is taken.") from error
+        self._commands.poke()
+
+    async def register(
+        self,
+        *,
+        email: str,
+        password: str,
+        name: str,
+        role: str = "USER",
+        slug: str | None = None,
+        tenant_id: UUID | None = None,
+        by: UUID | None = None,
+    ) -> Account:
+        """A new account in the tenant of this slug or id. `by` an operator passes a closed registration.
+
+        Raises NoSuchTenant, Rejected (registration_closed, email_taken).
+        """
+        tenant = await store.tenant(self._commands.pool, slug=slug, id_=tenant_id)
+        if tenant is None:
+            raise NoSuchTenant
+        user_id, at = UUID(str(uuid7())), self._commands.clock()
+        command = RegisterUser(
+            email=email, name=name, role=role, is_open=tenant.is_open or by is not None, by=by or user_id, at=at
+        )
+        events = decide_user([], command)
+        password_hash = await self._passwords.hash(password)
+        stream, cause = Stream(tenant.tenant_id, "user", user_id), new_command(tenant.tenant_id, by or user_id)
+        try:
+            async with self._commands.pool.connection() as connection, connection.transaction():
+                await self._commands.events.append_in(
+                    connection, cause.command_id, [StreamAppend(stream, 0, events)], cause.metadata
+                )
+                await store.insert_account(
+                    connection,
+                    tenant_id=tenant.tenant_id,
+                    id_=user_id,
+                    email=email,
+                    name=name,
+                    role=role,
+                    password_hash=password_hash,
+                    at=at,
+                )
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "credential_address_key":
+                raise
+            raise Rejected("email_taken", "This address has an account already.") from error
+        self._commands.poke()
+        positions = [Position(stream, 1)]
+        person = store.Person(user_id, email, name, role, enabled=True, created_at=at, updated_at=at)
+        return Account(tenant.tenant_id, person, positions, await self._commands.visible(positions))
+
+    async def sign_in(self, account: Account) -> Session:
+        """Tokens for an account that has proved itself."""
+        now, refresh_token = self._commands.clock(), uuid4()
+        async with self._commands.pool.connection() as connection, connection.transaction():
+            await store.enter_tenant(connection, account.tenant_id)
+            await store.insert_refresh_token(
+                connection,
+                token_hash=_hash(refresh_token),
+                tenant_id=account.tenant_id,
+                user_id=account.person.id,
+                expires_at=now + self._refresh,
+            )
+        return self._session(account, refresh_token, now)
+
+    async def login(self, *, email: str, password: str, slug: str | None) -> Session:
+        """Raises BadCredentials, TenantRequired. It takes the same time for an unknown address (contract §4)."""
+        logins = await store.logins(self._commands.pool, email.strip())
+        if slug is not None:
+            logins = [one for one in logins if one.slug == slug]
+        hashes = [one.password_hash for one in logins]
+        opened = await self._passwords.matching(password, hashes, EXACTLY if slug is None else 1)
+        if not opened:
+            raise BadCredentials
+        if len(opened) > 1:
+            raise TenantRequired
+        login = logins[opened[0]]
+        return await self.sign_in(await self._account(login.tenant_id, login.user_id, BadCredentials))
+
+    async def refresh(self, token: UUID) -> Session:
+        """A new access token; the refresh token stays as it is until it expires. Raises BadRefreshToken."""
+        found = await store.refresh_token(self._commands.pool, _hash(token))
+        now = self._commands.clock()
+        if found is None or found.expires_at <= now:
+            raise BadRefreshToken
+        return self._session(await self._account(found.tenant_id, found.user_id, BadRefreshToken), token, now)
+
+    async def _account(self, tenant_id: UUID, user_id: UUID, otherwise: type[Exception]) -> Account:
+        person = (await store.people(self._commands.pool, tenant_id, [user_id])).get(user_id)
+        if person is None or not person.enabled:
+            raise otherwise
+        return Account(tenant_id, person, [])
+
+    def _session(self, account: Account, refresh_token: UUID, now: datetime) -> Session:
+        person = account.person
+        token = self._issuer.issue(
+            tenant_id=account.tenant_id, user_id=person.id, email=person.email, role=person.role, now=now
+        )
+        return Session(account, token, refresh_token, self._issuer.lifetime_s * 1000)
+
+
+def _hash(token: UUID) -> bytes:
+    """Refresh tokens are 122 random bits, so a plain hash is enough."""
+    return hashlib.sha256(token.bytes).digest()

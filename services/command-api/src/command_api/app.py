@@ -1,0 +1,98 @@
+"""Wiring: the one place that puts the command API together."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from command_api.accounts import Accounts
+from command_api.execute import Clock, Commands, utc_now
+from command_api.passwords import Passwords
+from command_api.routes import auth, comments, tickets
+from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from helpdesk.auth.tokens import Issuer, Verifier
+from helpdesk.bus.topics import ensure_topic
+from helpdesk.consistency import Applied
+from helpdesk.eventstore import relay
+from helpdesk.eventstore.relay import Poke, RelayState
+from helpdesk.http.app import build_api
+from helpdesk.http.health import Check, health_routes
+from helpdesk.http.server import Job
+from helpdesk.postgres.migrate import Migrations
+from helpdesk.postgres.migrate import migrate as run_migrations
+from helpdesk.postgres.pool import open_pool, reachable
+
+MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a process of the command API consists of: the shell, the accounts, and the tasks that run beside them."""
+
+    commands: Commands
+    accounts: Accounts
+    verifier: Verifier
+    views: Applied
+    jobs: list[Job]
+
+
+@asynccontextmanager
+async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> AsyncIterator[Service]:
+    """Everything but the doors."""
+    passwords = Passwords(settings)
+    issuer = Issuer(settings.jwt_signing_key_file, settings, settings.access_token_seconds)
+    views = Applied(settings.command_api_views_database_url, "views")
+    notices = Applied(settings.command_api_notices_database_url, "notices")
+    poke = Poke(settings.command_api_database_url, "events")
+    async with open_pool(settings.command_api_database_url, name="command-api") as pool:
+        commands = Commands(pool, views, notices, poke, clock)
+        accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        yield Service(commands, accounts, Verifier(settings), views, [views.run, notices.run, poke.run])
+        passwords.close()
+
+
+def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
+    """The application; without its parts it is only good for its OpenAPI document."""
+    app = build_api("Acme Tickets: command API")
+    for router in (auth.router, tickets.router, comments.router):
+        app.include_router(router)
+    if parts is not None:
+        app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.include_router(health_routes(_checks(parts, relaying)))
+    return app
+
+
+def _checks(parts: Service, relaying: RelayState | None) -> Mapping[str, Check]:
+    async def database() -> str | None:
+        return None if await reachable(parts.commands.pool) else "the database of the events does not answer"
+
+    async def relay_works() -> str | None:
+        return relaying.error if relaying else None
+
+    return {"database": database} | ({"relay": relay_works} if relaying else {})
+
+
+def relay_job(settings: RelaySettings, state: RelayState) -> Job:
+    """The relay of the event topic."""
+    wanted = relay.RelaySettings(
+        dsn=settings.command_api_relay_database_url,
+        schema="events",
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.events_topic,
+    )
+    return lambda: relay.run(wanted, state)
+
+
+async def migrate(settings: CommandMigrateSettings) -> None:
+    """Create or update the schema `events`, the logins that use it, and the event topic."""
+    logins = [
+        settings.command_api_database_url,
+        settings.command_api_relay_database_url,
+        settings.command_api_views_database_url,
+        settings.command_api_notices_database_url,
+    ]
+    await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
+    await ensure_topic(
+        settings.kafka_bootstrap_servers, settings.events_topic, settings.topic_partitions, settings.topic_replication
+    )

@@ -1,0 +1,194 @@
+"""The shell of every ticket command, the same for each: read, decide, append, wait until the caller would see it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, cast
+from uuid import UUID, uuid4
+
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+
+from command_api import store
+from command_api.domain.ticket.commands import TicketCommand
+from command_api.domain.ticket.decide import decide
+from command_api.domain.ticket.state import Ticket, fold
+from helpdesk.consistency import Applied, Position
+from helpdesk.events import Event
+from helpdesk.events.ticket import TicketAssigned, TicketEvent
+from helpdesk.eventstore.relay import Poke
+from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
+from helpdesk.postgres.pool import Pool
+from helpdesk.recorded import Metadata, Stream
+
+TRIES: Final = 8
+WITHIN_S: Final = 1.0
+Clock = Callable[[], datetime]
+CommandAt = Callable[[datetime], TicketCommand]
+
+
+class StaleVersion(Exception):  # noqa: N818
+    """`If-Match` names a version at which the stream is no more. `current` is where it is."""
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"the stream is at version {current}")
+        self.current = current
+
+
+class Contended(Exception):  # noqa: N818
+    """Others changed the stream at every try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who commands, and within which request."""
+
+    tenant_id: UUID
+    actor: UUID
+    command_id: UUID
+    request_id: UUID | None = None
+
+    @property
+    def metadata(self) -> Metadata:
+        """What stands beside each event of the command."""
+        return Metadata(actor=self.actor, causation_id=self.command_id, correlation_id=self.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The ticket after the command. `visible`: the views show it already."""
+
+    ticket_id: UUID
+    ticket: Ticket
+    version: int
+    visible: bool
+
+
+def utc_now() -> datetime:
+    """Now, in whole milliseconds: what clients see and send back."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Commands:
+    """Executes commands. What it needs is given once, in `app.py`."""
+
+    def __init__(self, pool: Pool, views: Applied, notices: Applied, poke: Poke, clock: Clock = utc_now) -> None:
+        self.pool, self.clock, self.poke = pool, clock, poke
+        self.events = EventStore(pool, "events")
+        self._views, self._notices = views, notices
+        self._queues = Queues()
+
+    async def ticket(
+        self, cause: Cause, ticket_id: UUID, command: CommandAt, expected_version: int | None = None
+    ) -> Outcome:
+        """Carry out one command on one ticket.
+
+        Raises Rejected, StaleVersion (with `expected_version`), Contended, EventTooLarge.
+        """
+        stream = Stream(cause.tenant_id, "ticket", ticket_id)
+        async with self._queues.turn(stream):
+            events, past = await self._decided(cause, stream, command, expected_version)
+        ticket, version = fold([*past, *events]), len(past) + len(events)
+        if ticket is None:
+            raise RuntimeError(f"{stream}: a command was decided on nothing")
+        return Outcome(ticket_id, ticket, version, await self._visible(stream, version, events))
+
+    async def _decided(
+        self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None
+    ) -> tuple[list[TicketEvent], list[TicketEvent]]:
+        """(new events, past events). Without an expectation somebody else's change is no conflict: decide again."""
+        deadline = time.monotonic() + WITHIN_S
+        for _ in range(TRIES if expected_version is None else 1):
+            past = await self._past(stream)
+            if expected_version is not None and past and expected_version != len(past):
+                raise StaleVersion(len(past))
+            events = decide(fold(past), command(self.clock()))
+            if not events:
+                return [], past
+            try:
+                await self.events.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
+            except WrongVersion:
+                if expected_version is not None:
+                    raise StaleVersion(len(await self._past(stream))) from None
+            except DuplicateCommand:
+                return [], await self._past(stream)
+            except UniqueViolation as error:
+                if error.diag.constraint_name != "ticket_number_pkey":
+                    raise
+                await store.mend_numbers(self.pool, stream.tenant_id)
+                raise NumberTaken from error
+            except (SerializationFailure, DeadlockDetected):
+                pass
+            else:
+                self.poke()
+                return events, past
+            if time.monotonic() > deadline:
+                break
+        raise Contended
+
+    async def _past(self, stream: Stream) -> list[TicketEvent]:
+        """The ticket's history. What this version does not know of it must not be decided upon."""
+        past = await self.events.read_stream(stream)
+        unknown = [one.type for one in past if one.event is None]
+        if unknown:
+            raise RuntimeError(f"{stream} holds {unknown[0]}, which this version does not know")
+        return cast("list[TicketEvent]", [one.event for one in past])
+
+    async def has_history(self, tenant_id: UUID, ticket_id: UUID) -> bool:
+        """Whether the ticket's stream exists."""
+        return bool(await self.events.read_stream(Stream(tenant_id, "ticket", ticket_id)))
+
+    async def record(self, cause: Cause, ticket_id: UUID, command: TicketCommand) -> None:
+        """Carry out a command that brings its own time, and wait for nobody (imports, demo data)."""
+        stream = Stream(cause.tenant_id, "ticket", ticket_id)
+        past = await self._past(stream)
+        events = decide(fold(past), command)
+        if events:
+            await self.events.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
+            self.poke()
+
+    async def _visible(self, stream: Stream, version: int, events: Sequence[Event]) -> bool:
+        position = Position(stream, version)
+        # Effects are not waited for, but for one: who assigns to oneself finds the notification at once (contract §2).
+        if any(isinstance(event, TicketAssigned) and event.assignee_id == event.by for event in events):
+            views, notices = await asyncio.gather(self._views.wait([position]), self._notices.wait([position]))
+            return views and notices
+        return await self._views.wait([position])
+
+    async def visible(self, positions: Sequence[Position]) -> bool:
+        """Whether the views show these positions, waiting for at most a second."""
+        return await self._views.wait(positions)
+
+
+class NumberTaken(Exception):  # noqa: N818
+    """The human number was given away before (the counter stepped back in a crash): take another."""
+
+
+class Queues:
+    """Commands on one stream take turns within a process, so that they do not race each other in vain."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Stream, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def turn(self, stream: Stream) -> AsyncIterator[None]:
+        """Hold the stream's turn; forgotten when nobody waits for it."""
+        lock, users = self._locks.get(stream, (asyncio.Lock(), 0))
+        self._locks[stream] = lock, users + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[stream]
+            if users == 1:
+                del self._locks[stream]
+            else:
+                self._locks[stream] = lock, users - 1
+
+
+def new_command(tenant_id: UUID, actor: UUID, request_id: str | None = None) -> Cause:
+    """The cause of a command that comes without an id of its own."""
+    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None)

@@ -1,0 +1,52 @@
+"""Passwords: Argon2id, in a bounded pool of threads so that hashing never holds up the loop (contract §4)."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from command_api.settings import CommandSettings
+
+R = TypeVar("R")
+EXACTLY: Final = 5
+"""Verifications of a login that names no tenant: always as many, so that time tells nothing about accounts."""
+
+
+class Passwords:
+    """Hash and verify. Parameters are stored in each hash, so a change of settings leaves old ones valid."""
+
+    def __init__(self, settings: CommandSettings) -> None:
+        self._hasher = PasswordHasher(
+            time_cost=settings.password_passes, memory_cost=settings.password_memory_kib, parallelism=1
+        )
+        self._threads = ThreadPoolExecutor(settings.password_threads, thread_name_prefix="argon2")
+        self._dummy = self._hasher.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        """The hash to store."""
+        return await self._in_thread(self._hasher.hash, password)
+
+    async def matching(self, password: str, hashes: list[str], verifications: int) -> list[int]:
+        """The places of those hashes that `password` opens, after exactly `verifications` verifications.
+
+        Missing ones are made up with a dummy; more hashes than that are all tried.
+        """
+        padded = [*hashes, *[self._dummy] * (verifications - len(hashes))]
+        found = await asyncio.gather(*(self._in_thread(self._verify, password, one) for one in padded))
+        return [place for place, fits in enumerate(found[: len(hashes)]) if fits]
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: str, hash_: str) -> bool:
+        try:
+            return self._hasher.verify(hash_, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _in_thread(self, function: Callable[..., R], *args: str) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -1,0 +1,116 @@
+"""Identity: sign up, register, log in, refresh (contract §4)."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from command_api.accounts import (
+    Account,
+    Accounts,
+    BadCredentials,
+    BadRefreshToken,
+    NoSuchTenant,
+    Session,
+    TenantRequired,
+)
+from command_api.routes.shared import answer, problems_of
+from command_api.wire import AuthResponse, LoginBody, RefreshBody, RegisterBody, SignupBody
+from helpdesk.http import shapes
+from helpdesk.http.app import API, problems
+from helpdesk.http.problem import Problem
+
+router = APIRouter(prefix=f"{API}/auth", tags=["identity"])
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+Identity: TypeAlias = Annotated[Accounts, Depends(_accounts)]
+
+
+@router.post("/signup", status_code=201, summary="Sign up", response_model=AuthResponse,
+             responses=problems(400, 403, 404, 409, 503))  # fmt: skip
+async def signup(accounts: Identity, body: SignupBody) -> Response:
+    """A new account of role USER in a tenant that admits it, signed in at once."""
+    async with problems_of():
+        try:
+            account = await accounts.register(
+                email=body.email, password=body.password, name=body.name, slug=body.tenant_slug
+            )
+        except NoSuchTenant as error:
+            raise Problem(404, "tenant_not_found", "There is no tenant of this slug.") from error
+    return _signed_in(await accounts.sign_in(account), 201)
+
+
+@router.post("/register", status_code=201, summary="Register without signing in", response_model=shapes.UserShape,
+             responses=problems(400, 403, 404, 409, 503))  # fmt: skip
+async def register(accounts: Identity, body: RegisterBody) -> Response:
+    """A new account of role USER in the tenant of this id; no tokens."""
+    name = f"{body.first_name} {body.last_name}"
+    async with problems_of():
+        try:
+            account = await accounts.register(
+                email=body.email, password=body.password, name=name, tenant_id=body.tenant_id
+            )
+        except NoSuchTenant as error:
+            raise Problem(404, "tenant_not_found", "There is no tenant of this id.") from error
+    return answer(_user(account), status=201, positions=account.positions, visible=account.visible)
+
+
+@router.post("/login", summary="Log in", response_model=AuthResponse, responses=problems(400, 401, 503))
+async def login(accounts: Identity, body: LoginBody) -> Response:
+    """Without `tenantSlug` the password is tried against every account of the address."""
+    try:
+        session = await accounts.login(email=body.email, password=body.password, slug=body.tenant_slug)
+    except BadCredentials as error:
+        raise Problem(401, "bad_credentials", "The address or the password is wrong.") from error
+    except TenantRequired as error:
+        raise Problem(400, "tenant_required", "This address has accounts in several tenants: name one.") from error
+    return _signed_in(session, 200)
+
+
+@router.post("/refresh", summary="Renew an access token", response_model=AuthResponse,
+             responses=problems(400, 401, 503))  # fmt: skip
+async def refresh(accounts: Identity, body: RefreshBody) -> Response:
+    """The refresh token is returned unchanged and stays valid until it expires."""
+    try:
+        session = await accounts.refresh(body.refresh_token)
+    except BadRefreshToken as error:
+        raise Problem(401, "bad_refresh_token", "The refresh token is not valid.") from error
+    return _signed_in(session, 200)
+
+
+def _signed_in(session: Session, status: int) -> Response:
+    body = AuthResponse(
+        access_token=session.access_token,
+        refresh_token=session.refresh_token,
+        expires_in=session.expires_in_ms,
+        token=session.access_token,
+        user=_user(session.account),
+    )
+    account = session.account
+    return answer(
+        body,
+        status=status,
+        positions=account.positions,
+        visible=account.visible,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _user(account: Account) -> shapes.UserShape:
+    person = account.person
+    return shapes.user(
+        id_=person.id,
+        tenant_id=account.tenant_id,
+        email=person.email,
+        name=person.name,
+        role=person.role,
+        enabled=person.enabled,
+        created_at=person.created_at,
+        updated_at=person.updated_at,
+    )

@@ -1,0 +1,160 @@
+"""Tickets: create, edit, delete (contract §6)."""
+
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from starlette.requests import Request
+from starlette.responses import Response
+from uuid6 import uuid7
+
+from command_api import store
+from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
+from command_api.domain.ticket.state import Ticket
+from command_api.execute import NumberTaken, Outcome
+from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
+from command_api.wire import CreateTicketBody, EditTicketBody
+from helpdesk.auth.http import Caller
+from helpdesk.http import shapes
+from helpdesk.http.app import API, problems
+from helpdesk.http.etag import expected_version
+from helpdesk.http.problem import invalid
+from helpdesk.http.wire import Id
+
+TicketId: TypeAlias = Annotated[Id, Path(alias="id")]
+router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a ticket",
+    response_model=shapes.CreatedTicketShape,
+    responses=problems(400, 401, 413, 503),
+)
+async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
+    """Any role creates; an assignee must be of the same tenant."""
+    await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+    ticket_id, why = UUID(str(uuid7())), cause(request, caller)
+    async with problems_of():
+        while True:
+            number = await store.take_number(shell.pool, caller.tenant_id)
+            try:
+                outcome = await shell.ticket(
+                    why,
+                    ticket_id,
+                    lambda at, number=number: CreateTicket(  # type: ignore[misc]
+                        number=number,
+                        title=body.title,
+                        description=body.description,
+                        priority=body.priority or "medium",
+                        metadata=body.metadata,
+                        tags=tuple(body.tags or ()),
+                        assignee_id=body.assigned_to_id,
+                        by=actor(caller),
+                        at=at,
+                    ),
+                )
+                break
+            except NumberTaken:
+                continue
+    tenant = await store.tenant(shell.pool, id_=caller.tenant_id)
+    shape = await _shape(shell, caller.tenant_id, outcome)
+    shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
+    return answer(
+        shape,
+        status=201,
+        positions=positions_of(caller.tenant_id, outcome),
+        visible=outcome.visible,
+        version=outcome.version,
+        headers={"Location": f"{API}/tickets/{ticket_id}"},
+    )
+
+
+@router.put(
+    "/{id}",
+    summary="Change a ticket",
+    response_model=shapes.TicketShape,
+    responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
+    operation_id="replace_ticket",
+)
+@router.patch(
+    "/{id}",
+    summary="Change a ticket",
+    response_model=shapes.TicketShape,
+    responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
+    operation_id="edit_ticket",
+)
+async def edit(
+    request: Request,
+    caller: Caller,
+    shell: Shell,
+    ticket_id: TicketId,
+    body: EditTicketBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Both partial: any of the fields, all of them or none. What is as it was makes no event and no new version."""
+    if "assigned_to_id" in body.model_fields_set:
+        await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+    async with problems_of():
+        outcome = await shell.ticket(
+            cause(request, caller), ticket_id, lambda at: body.command(actor(caller), at), expected_version(if_match)
+        )
+    return answer(
+        await _shape(shell, caller.tenant_id, outcome),
+        positions=positions_of(caller.tenant_id, outcome),
+        visible=outcome.visible,
+        version=outcome.version,
+    )
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    summary="Delete a ticket",
+    response_class=Response,
+    responses=problems(400, 401, 403, 404, 412, 503),
+)
+async def delete(
+    request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, if_match: IfMatch = None
+) -> Response:
+    """Admins only. The history stays; nobody sees the ticket any more."""
+    async with problems_of():
+        outcome = await shell.ticket(
+            cause(request, caller),
+            ticket_id,
+            lambda at: DeleteTicket(by=actor(caller), at=at),
+            expected_version(if_match),
+        )
+    return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+
+
+async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:
+    if assignee_id is None:
+        return
+    found = (await store.people(shell.pool, tenant_id, [assignee_id])).get(assignee_id)
+    if found is None or not found.enabled:
+        raise invalid("assignedToId", "there is no such user in this tenant", "unknown_user")
+
+
+async def _shape(shell: Shell, tenant_id: UUID, outcome: Outcome) -> dict[str, Any]:
+    ticket: Ticket = outcome.ticket
+    creator = (await store.people(shell.pool, tenant_id, [ticket.created_by]))[ticket.created_by]
+    return shapes.TicketShape(
+        id=outcome.ticket_id,
+        number=ticket.number,
+        title=ticket.title,
+        description=ticket.description,
+        status=ticket.status,
+        priority=ticket.priority,
+        waiting_on=ticket.waiting_on,
+        resolution=ticket.resolution,
+        tags=list(ticket.tags),
+        created_at=ticket.created_at,
+        updated_at=ticket.updated_at,
+        tenant_id=tenant_id,
+        created_by_id=ticket.created_by,
+        assigned_to_id=ticket.assignee_id,
+        metadata=ticket.metadata,
+        created_by=shapes.person(creator.id, creator.email, creator.name),
+    ).model_dump(by_alias=True)

@@ -1,0 +1,201 @@
+"""What clients send: parsed and bounded here, so that no rule ever meets a raw request."""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr
+from pydantic_core import PydanticCustomError
+
+from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
+from helpdesk.http.shapes import UserShape
+from helpdesk.http.wire import Answer, Body, Id, text
+
+PRIORITIES: Final = ("low", "medium", "high", "critical")
+STATUSES: Final = ("open", "in_progress", "resolved", "closed")
+RESOLUTIONS: Final = ("solved", "cancelled", "duplicate", "merged")
+WAITING_ON: Final = ("requester", "third_party")
+_SYNONYMS: Final = {"urgent": "critical", "canceled": "cancelled"}
+_WAITS: Final = {"pending": "requester", "on_hold": "third_party"}
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,189}")
+DEEPEST: Final = 32
+LARGEST_INTEGER: Final = 2**53 - 1
+
+
+def _word(value: object) -> object:
+    """Any letter case, `in-progress` and `in progress` included; the aliases of contract §6."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower().replace("-", "_").replace(" ", "_")
+    return _SYNONYMS.get(word, word)
+
+
+def _one_of(*words: str) -> Any:
+    def check(value: str) -> str:
+        if value not in words:
+            raise PydanticCustomError("unknown_word", "must be one of: {words}", {"words": ", ".join(words)})
+        return value
+
+    return AfterValidator(check)
+
+
+def _email(value: str) -> str:
+    address = value.strip()
+    if not _EMAIL.fullmatch(address) or "." not in address.rpartition("@")[2].strip("."):
+        raise PydanticCustomError("malformed_email", "must be an e-mail address")
+    return address
+
+
+def _storable(value: Any, depth: int = 0) -> None:
+    """JSON that every reader can hold: bounded depth, no NUL, numbers that JavaScript can count."""
+    if depth > DEEPEST:
+        raise PydanticCustomError("too_deep", "must not be nested deeper than {most}", {"most": DEEPEST})
+    match value:
+        case str():
+            text_bounds(value)
+        case bool() | None:
+            pass
+        case int() if abs(value) > LARGEST_INTEGER:
+            raise PydanticCustomError("too_large_a_number", "must not hold integers beyond ±(2^53 − 1)")
+        case float() if not math.isfinite(value):
+            raise PydanticCustomError("not_a_number", "must not hold NaN or Infinity")
+        case dict():
+            for key, one in value.items():
+                text_bounds(str(key))
+                _storable(one, depth + 1)
+        case list():
+            for one in value:
+                _storable(one, depth + 1)
+        case _:
+            pass
+
+
+def text_bounds(value: str) -> None:
+    """Refuse what PostgreSQL or UTF-8 cannot hold."""
+    if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise PydanticCustomError("unstorable_character", "must not contain NUL or a lone surrogate")
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    _storable(value)
+    return value
+
+
+Email: TypeAlias = Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)]
+Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
+Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
+Name: TypeAlias = Annotated[StrictStr, text(1, 200)]
+Title: TypeAlias = Annotated[StrictStr, text(1, 200)]
+Description: TypeAlias = Annotated[StrictStr, text(0, 5000)]
+Content: TypeAlias = Annotated[StrictStr, text(1, 2000)]
+Priority: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*PRIORITIES)]
+Status: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*STATUSES, "cancelled", "pending", "on_hold")]
+Resolution: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*RESOLUTIONS)]
+WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON)]
+Tags: TypeAlias = Annotated[list[Annotated[StrictStr, text(1, 50)]], Field(max_length=50)]
+Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_metadata)]
+
+
+class SignupBody(Body):
+    email: Email
+    password: Password
+    name: Name
+    tenant_slug: Slug = "default"
+
+
+class RegisterBody(Body):
+    email: Email
+    password: Password
+    first_name: Name
+    last_name: Name
+    tenant_id: Id
+
+
+class LoginBody(Body):
+    email: Annotated[StrictStr, text(1, 254)]
+    password: Annotated[StrictStr, text(1, 1000)]
+    tenant_slug: Annotated[StrictStr, text(1, 200)] | None = None
+
+
+class RefreshBody(Body):
+    refresh_token: Id
+
+
+class AuthResponse(Answer):
+    """Contract §4; `expiresIn` in milliseconds, `token` for clients of the first generation."""
+
+    access_token: str
+    refresh_token: UUID
+    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    token: str
+    user: UserShape
+
+
+class CreateTicketBody(Body):
+    title: Title
+    description: Description
+    priority: Priority | None = None
+    metadata: Metadata | None = None
+    assigned_to_id: Id | None = None
+    tags: Tags | None = None
+
+
+class EditTicketBody(Body):
+    """Partial: only fields that are named count; null clears the fields that may be empty."""
+
+    title: Title = ""
+    description: Description = ""
+    priority: Priority = ""
+    status: Status = ""
+    resolution: Resolution | None = None
+    waiting_on: WaitingOn | None = None
+    metadata: Metadata | None = None
+    assigned_to_id: Id | None = None
+    tags: Tags = Field(default_factory=list)
+
+    def command(self, by: Actor, at: datetime) -> EditTicket:
+        """The command; the status aliases of contract §6 become what they mean."""
+        named = self.model_fields_set
+        status: Maybe[str] = self.status if "status" in named else UNSET
+        resolution: Maybe[str | None] = self.resolution if "resolution" in named else UNSET
+        waiting_on: Maybe[str | None] = self.waiting_on if "waiting_on" in named else UNSET
+        if status == "cancelled":
+            status, resolution = "closed", "cancelled"
+        elif status in _WAITS:
+            status, waiting_on = UNSET, _WAITS[str(status)]
+        metadata: Maybe[Mapping[str, Any] | None] = self.metadata if "metadata" in named else UNSET
+        return EditTicket(
+            by=by,
+            at=at,
+            title=self.title if "title" in named else UNSET,
+            description=self.description if "description" in named else UNSET,
+            priority=self.priority if "priority" in named else UNSET,
+            metadata=metadata,
+            tags=tuple(self.tags) if "tags" in named else UNSET,
+            assignee_id=self.assigned_to_id if "assigned_to_id" in named else UNSET,
+            status=status,
+            resolution=resolution,
+            waiting_on=waiting_on,
+        )
+
+
+class CommentBody(Body):
+    content: Content
+    is_internal: StrictBool = False
+
+
+class FlatCommentBody(CommentBody):
+    ticket_id: Id
+
+
+class EditCommentBody(Body):
+    content: Content = ""
+
+    @property
+    def wanted(self) -> str | None:
+        """The new text, None when the body names none."""
+        return self.content if "content" in self.model_fields_set else None
