@@ -25,9 +25,11 @@ format: setup ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 test: check ## What CI runs: check, then all tests but the long ones
+	@$(BIN)/python -m localstack fetch-jars
 	$(BIN)/python -m pytest -m "not long"
 
 test-all: check ## All tests
+	@$(BIN)/python -m localstack fetch-jars
 	$(BIN)/python -m pytest
 
 run: setup ## The whole stack in the foreground (SPLIT=1: every part in its own process)
@@ -55,6 +57,7 @@ lock: setup ## Write all dependencies down with hashes (UPGRADE=1: the newest on
 	$(BIN)/python -m localstack lock-jars
 
 coverage: setup ## All tests but the long ones, with what they reach
+	@$(BIN)/python -m localstack fetch-jars
 	$(BIN)/python -m pytest -m "not long" --cov --cov-report=term-missing:skip-covered --cov-report=html
 
 openapi: setup ## Write the OpenAPI documents of the services anew

@@ -13,7 +13,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("--split", action="store_true")
     commands.add_parser("logs").add_argument("name", nargs="?")
-    for name in ("status", "clean", "mails", "events", "lock-jars"):
+    for name in ("status", "clean", "mails", "events", "fetch-jars", "lock-jars"):
         commands.add_parser(name)
     arguments = parser.parse_args()
     try:
@@ -39,6 +39,12 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from localstack.events import follow
 
             return follow()
+        case "fetch-jars":
+            from localstack.jars import RESOLVED, SHADED, classpath
+
+            for server in (*RESOLVED, *SHADED):
+                classpath(server, print)
+            return 0
         case "lock-jars":
             from localstack.jars import write_lock
 
