@@ -164,11 +164,14 @@ async def gateway(upstreams: Mapping[str, int], home: Path, **settings: str) -> 
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
-        caddy_binary(), "run", "--config", CADDYFILE, env=environment, stderr=asyncio.subprocess.PIPE
+        *(caddy_binary(), "run", "--config", CADDYFILE),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    assert process.stderr is not None
+    assert process.stdout is not None
     log = Log()
-    following = asyncio.create_task(log.follow(process.stderr))
+    following = asyncio.create_task(log.follow(process.stdout))
     try:
         await listening(port, log)
         assert not log.ended, "".join(log.lines)
