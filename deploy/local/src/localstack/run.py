@@ -17,7 +17,6 @@ from localstack.supervisor import Supervisor
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SPACE_NEEDED = 500_000_000
-LONGEST_LOG = 20_000_000
 WELCOME = """
 Acme Tickets is ready after {seconds:.1f} s at {origin}
 
@@ -79,14 +78,13 @@ def _start(supervisor: Supervisor, *, split: bool, begun: float) -> Stack:
 
 
 def _keep_room() -> None:
-    """A clear word now instead of a server that dies of it later; and no log that grows for ever."""
+    """A clear word now instead of a server that dies of it later; and logs that tell of this run."""
     DATA.mkdir(exist_ok=True)
     for folder in (DATA, Path("/var/tmp")):
         if shutil.disk_usage(folder).free < SPACE_NEEDED:
             raise StackError(f"The disk is full: {folder} needs {SPACE_NEEDED // 1_000_000} MB of free space.")
     for log in (DATA / "logs").glob("*.log"):
-        if log.stat().st_size > LONGEST_LOG:
-            log.replace(log.with_suffix(".old"))
+        log.replace(log.with_suffix(".old"))
 
 
 def _say(sentence: str) -> None:
