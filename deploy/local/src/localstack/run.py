@@ -62,6 +62,8 @@ def run(*, split: bool) -> int:
 
 
 def _start(supervisor: Supervisor, *, split: bool, begun: float) -> Stack:
+    for log in (DATA / "logs").glob("*.log"):
+        log.replace(log.with_suffix(".old"))  # what is shown of a log is then of this run
     ports = Ports.fixed(os.environ)
     home = own_area() if unprivileged() else DATA
     servers = Servers(supervisor, ports, home, durable=True)
@@ -78,13 +80,11 @@ def _start(supervisor: Supervisor, *, split: bool, begun: float) -> Stack:
 
 
 def _keep_room() -> None:
-    """A clear word now instead of a server that dies of it later; and logs that tell of this run."""
+    """A clear word now instead of a server that dies of it later."""
     DATA.mkdir(exist_ok=True)
     for folder in (DATA, Path("/var/tmp")):
         if shutil.disk_usage(folder).free < SPACE_NEEDED:
             raise StackError(f"The disk is full: {folder} needs {SPACE_NEEDED // 1_000_000} MB of free space.")
-    for log in (DATA / "logs").glob("*.log"):
-        log.replace(log.with_suffix(".old"))
 
 
 def _say(sentence: str) -> None:
