@@ -1,0 +1,63 @@
+"""Entry points: `python -m notifier serve | intake | all | migrate`."""
+
+import asyncio
+import sys
+
+from helpdesk.http.app import edge
+from helpdesk.http.server import run_jobs
+from helpdesk.http.server import serve as run_server
+from helpdesk.observability.logs import configure
+from helpdesk.postgres.pool import open_pool
+from helpdesk.settings import load
+from notifier.app import build_app, build_intake, migrate
+from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
+
+
+async def serve(settings: NotifierSettings) -> None:
+    """Answer people until the process is told to stop."""
+    async with open_pool(settings.notifier_database_url, name="notifier") as pool:
+        await run_server(edge(build_app(settings, pool)), settings.host, settings.notifier_port)
+
+
+async def intake(settings: IntakeSettings) -> None:
+    """Write notifications until the process is told to stop."""
+    async with open_pool(settings.notifier_worker_database_url, name="notifier-intake", max_size=4) as pool:
+        await run_jobs([build_intake(settings, pool).run])
+
+
+async def everything(settings: NotifierSettings) -> None:
+    """Both in one process."""
+    async with (
+        open_pool(settings.notifier_database_url, name="notifier") as pool,
+        open_pool(settings.notifier_worker_database_url, name="notifier-intake", max_size=4) as worker_pool,
+    ):
+        consumer = build_intake(settings, worker_pool)
+        app = build_app(settings, pool, consumer)
+        await run_server(edge(app), settings.host, settings.notifier_port, [consumer.run])
+
+
+def main(argv: list[str]) -> None:
+    """Run one entry point."""
+    match argv:
+        case ["serve"]:
+            serving = load(NotifierSettings)
+            configure("notifier", serving)
+            asyncio.run(serve(serving))
+        case ["intake"]:
+            taking_in = load(IntakeSettings)
+            configure("notifier", taking_in)
+            asyncio.run(intake(taking_in))
+        case ["all"]:
+            settings = load(NotifierSettings)
+            configure("notifier", settings)
+            asyncio.run(everything(settings))
+        case ["migrate"]:
+            changing = load(NotifierMigrateSettings)
+            configure("notifier", changing)
+            asyncio.run(migrate(changing))
+        case _:
+            raise SystemExit("usage: python -m notifier serve | intake | all | migrate")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

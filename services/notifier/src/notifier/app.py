@@ -1,0 +1,61 @@
+"""Wiring: the API on one pool, the intake on another, whose role sees every tenant."""
+
+from fastapi import FastAPI
+
+from helpdesk.auth.tokens import Verifier
+from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
+from helpdesk.http.app import build_api
+from helpdesk.http.health import Check, health_routes
+from helpdesk.postgres.migrate import Migrations
+from helpdesk.postgres.migrate import migrate as run_migrations
+from helpdesk.postgres.pool import Pool, reachable
+from notifier.routes import notification_routes
+from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
+from notifier.subscribers import take_in
+
+SCHEMA = "notices"
+MIGRATIONS = (Migrations("helpdesk.consumer.migrations", SCHEMA), Migrations("notifier.migrations", SCHEMA))
+
+
+def build_intake(settings: IntakeSettings, pool: Pool) -> Subscriber:
+    """The consumer of the event topic, not yet running."""
+    consumer = ConsumerSettings(
+        schema=SCHEMA,
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.events_topic,
+        group=f"{settings.topic_prefix}.notifier",
+    )
+    return Subscriber(consumer, pool, take_in)
+
+
+def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
+    """The API; where the intake runs in the same process, its state is part of the health."""
+    app = build_api("Acme Tickets: notifier")
+    app.state.verifier = Verifier(settings)
+    app.include_router(notification_routes(pool))
+    app.include_router(health_routes(_checks(pool, intake)))
+    return app
+
+
+def _checks(pool: Pool, intake: Subscriber | None) -> dict[str, Check]:
+    async def database() -> str | None:
+        return None if await reachable(pool) else "the database of the notifications does not answer"
+
+    checks: dict[str, Check] = {"database": database}
+    if intake is not None:
+
+        async def consuming() -> str | None:
+            return intake.state.reason
+
+        checks["intake"] = consuming
+    return checks
+
+
+async def migrate(settings: NotifierMigrateSettings) -> None:
+    """Create or update the schema and its roles. The event topic is its owner's to create."""
+    logins = [
+        settings.notifier_database_url,
+        settings.notifier_worker_database_url,
+        settings.command_api_notices_database_url,
+    ]
+    await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)

@@ -1,0 +1,1 @@
+"""Who hears of what: pure functions from events to notices."""

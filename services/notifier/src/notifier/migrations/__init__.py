@@ -1,0 +1,1 @@
+"""The schema `notices`, numbered; a file that was applied never changes."""

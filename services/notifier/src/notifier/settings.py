@@ -1,0 +1,26 @@
+"""The notifier's settings."""
+
+from pydantic import Field
+
+from helpdesk.settings import KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+
+
+class IntakeSettings(KafkaSettings, LogSettings):
+    """What `intake` needs."""
+
+    notifier_worker_database_url: str = Field(description="PostgreSQL DSN of the role that writes notifications.")
+
+
+class NotifierSettings(IntakeSettings, TokenSettings, ServerSettings):
+    """What `serve` and `all` need."""
+
+    notifier_port: int = Field(8085, ge=1, le=65535, description="Where the notifier listens.")
+    notifier_database_url: str = Field(description="PostgreSQL DSN of the role that answers people, tenant by tenant.")
+
+
+class NotifierMigrateSettings(NotifierSettings, MigrateSettings):
+    """What `migrate` needs."""
+
+    command_api_notices_database_url: str = Field(
+        description="PostgreSQL DSN of the role that may ask notices.applied."
+    )

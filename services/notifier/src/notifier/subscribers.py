@@ -1,0 +1,88 @@
+"""What the intake does with a batch: bring people and tickets up to date, then write what each command tells whom."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+from uuid import UUID
+
+from helpdesk.consumer.batch import StreamBatch
+from helpdesk.events.ticket import TicketEvent
+from helpdesk.events.user import UserEvent
+from helpdesk.postgres.pool import Connection
+from helpdesk.recorded import RecordedEvent, Stream
+from notifier import store
+from notifier.domain.notice import Notice
+from notifier.domain.person import Person
+from notifier.domain.person import evolve as registered
+from notifier.domain.rules import notices_for
+from notifier.domain.ticket import Ticket, evolve
+
+_TICKET = get_args(TicketEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One command on one ticket, and the ticket after it."""
+
+    first_event_id: UUID
+    events: Sequence[TicketEvent]
+    stream: Stream
+    ticket: Ticket
+
+
+async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    """Everything that `batches` bring, inside the transaction that moves their guard.
+
+    Streams that the notifier does not know change nothing; the guard moves over them all the same.
+    """
+    await store.write_people(connection, _people(batches))
+    ticket_batches = [batch for batch in batches if batch.stream.type == "ticket"]
+    if not ticket_batches:
+        return
+    known = await store.tickets(connection, [batch.stream for batch in ticket_batches if batch.from_version > 0])
+    steps = [step for batch in ticket_batches for step in _steps(batch, known.get(batch.stream))]
+    await store.write_tickets(connection, {step.stream: step.ticket for step in steps})
+    roles = await store.roles(connection, {pair for step in steps for pair in _concerned(step)})
+    await store.write_notifications(connection, list(_notifications(steps, roles)))
+
+
+def commands(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:
+    """The events of whole commands: each ends where nothing of it remains on the stream."""
+    begin = 0
+    for end, one in enumerate(events, 1):
+        if one.remaining == 0:
+            yield events[begin:end]
+            begin = end
+
+
+def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:
+    return {
+        batch.stream: registered(one.event)
+        for batch in batches
+        for one in batch.events
+        if isinstance(one.event, UserEvent)
+    }
+
+
+def _steps(batch: StreamBatch, ticket: Ticket | None) -> Iterator[_Step]:
+    for command in commands(batch.events):
+        events = [one.event for one in command if isinstance(one.event, _TICKET)]
+        for event in events:
+            ticket = evolve(ticket, batch.stream.id, event)
+        if ticket is not None:
+            yield _Step(command[0].event_id, events, batch.stream, ticket)
+
+
+def _concerned(step: _Step) -> Iterator[tuple[UUID, UUID]]:
+    for person in (step.ticket.creator_id, step.ticket.assignee_id):
+        if person is not None:
+            yield step.stream.tenant_id, person
+
+
+def _notifications(
+    steps: Sequence[_Step], roles: Mapping[UUID, Mapping[UUID, str]]
+) -> Iterator[tuple[UUID, UUID, Notice]]:
+    for step in steps:
+        tenant_id = step.stream.tenant_id
+        for notice in notices_for(step.events, step.ticket, roles.get(tenant_id, {})):
+            yield tenant_id, step.first_event_id, notice
