@@ -57,7 +57,9 @@ class TokenSettings(Settings):
 class ServerSettings(Settings):
     """Where a service listens."""
 
-    host: str = Field("127.0.0.1", description="The address that the service listens on.")
+    host: str = Field(
+        "127.0.0.1", validation_alias="SERVICE_HOST", description="The address that a service listens on."
+    )
 
 
 class MigrateSettings(Settings):

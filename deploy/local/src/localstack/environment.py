@@ -74,5 +74,5 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "S3_UPSTREAM": at(ports.s3),
         "S3_BUCKET": BUCKET,
         "CORS_ORIGIN": "*",
-        "GATEWAY_MAX_UPLOAD": "25MB",
+        "GATEWAY_MAX_UPLOAD": "25MiB",
     }

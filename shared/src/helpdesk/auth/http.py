@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import Depends
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
@@ -13,9 +13,11 @@ _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 _documented = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
 
 
-async def authenticated(request: Request) -> Principal:
+async def authenticated(
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)]
+) -> Principal:
     """The caller. Raises the contract's 401; the application's `state.verifier` judges."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     if not token:
         raise Problem(401, "missing_token", "This needs an access token.", headers=_CHALLENGE)
     if scheme.lower() != "bearer":
@@ -27,5 +29,5 @@ async def authenticated(request: Request) -> Principal:
         raise Problem(401, "invalid_token", "The access token is not valid.", headers=_CHALLENGE) from error
 
 
-Caller = Annotated[Principal, Depends(authenticated), Depends(_documented)]
+Caller = Annotated[Principal, Depends(authenticated)]
 """A route's parameter that demands an authenticated caller."""

@@ -37,6 +37,7 @@ def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     for error in UNAVAILABLE:
         app.add_exception_handler(error, _unavailable)
+    app.add_exception_handler(Exception, _internal)
     return app
 
 
@@ -75,3 +76,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return problem.answer(request, problem.unavailable())
+
+
+async def _internal(request: Request, _: Exception) -> Response:
+    return problem.answer(request, problem.internal())

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from helpdesk.http.problem import Problem, answer
+from helpdesk.http.problem import answer, internal
 
 log = logging.getLogger("helpdesk.request")
 ALIASES: Final = (
@@ -37,7 +37,7 @@ class Edge:
         bodiless = method == "HEAD"
         if bodiless:
             scope = {**scope, "method": "GET"}  # a copy: the server still knows that no body follows
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -52,9 +52,8 @@ class Edge:
             await self._app(scope, receive, send_with_id)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id, "path": path})
-            if status == 500:
-                problem = Problem(500, "internal_error", "Something went wrong on our side.")
-                await answer(Request(scope), problem)(scope, receive, send_with_id)
+            if status == 0:
+                await answer(Request(scope), internal())(scope, receive, send_with_id)
         finally:
             log.info(
                 "request",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -73,11 +74,11 @@ class Problem(Exception):  # noqa: N818
         *,
         fields: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
-        **extra: Any,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.reason, self.message = status, reason, message
-        self.fields, self.headers, self.extra = fields, headers or {}, extra
+        self.fields, self.headers, self.extra = fields, headers or {}, extra or {}
 
 
 def invalid(field: str, message: str, code: str) -> Problem:
@@ -90,6 +91,11 @@ def invalid(field: str, message: str, code: str) -> Problem:
 def unavailable() -> Problem:
     """A 503 that says when to come again, and nothing of why."""
     return Problem(503, "unavailable", "The service cannot answer now; try again.", headers={"Retry-After": "1"})
+
+
+def internal() -> Problem:
+    """A 500, which reveals nothing."""
+    return Problem(500, "internal_error", "Something went wrong on our side.")
 
 
 def plain(status: int) -> Problem:
@@ -123,6 +129,7 @@ def answer(request: Request, problem: Problem) -> Response:
     """The answer that a problem makes."""
     fields = [one.model_dump() for one in problem.fields]
     body: dict[str, Any] = {
+        **problem.extra,
         "code": "VALIDATION_ERROR" if fields else _code(problem.status),
         "reason": problem.reason,
         "message": problem.message,
@@ -130,12 +137,11 @@ def answer(request: Request, problem: Problem) -> Response:
         "timestamp": instant(datetime.now(UTC)),
         "path": original_path(request),
         "requestId": request.scope.get("request_id", ""),
-        "type": f"urn:problem:{problem.reason}",
+        "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.message,
-        "instance": original_path(request),
-        **problem.extra,
+        "instance": quote(original_path(request), safe="/:@!$&'()*+,;=~-._"),
     }
     if fields:
         body |= {"details": fields, "errors": fields}

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -31,10 +32,24 @@ async def serve(app: ASGIApp, host: str, port: int, jobs: Sequence[Job] = ()) ->
         timeout_graceful_shutdown=10,
         proxy_headers=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     await run_jobs([*jobs], around=server.serve)
     if not server.started:
         raise SystemExit(3)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signal anew when it has shut down, which would end the process before its jobs have ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def stop() -> None:
+            self.should_exit = True
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        yield
 
 
 async def run_jobs(jobs: Sequence[Job], around: Job | None = None) -> None:

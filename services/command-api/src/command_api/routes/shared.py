@@ -58,14 +58,14 @@ async def problems_of() -> AsyncIterator[None]:
         yield
     except Rejected as refusal:
         status = _STATUS.get(refusal.code, 409)
-        raise Problem(status, refusal.code, refusal.message, **refusal.details) from refusal
+        raise Problem(status, refusal.code, refusal.message, extra=refusal.details) from refusal
     except StaleVersion as stale:
         raise Problem(
             412,
             "stale_version",
             f"The ticket has changed meanwhile; it is at version {stale.current}.",
-            currentVersion=stale.current,
             headers={"ETag": f'"v{stale.current}"'},
+            extra={"currentVersion": stale.current},
         ) from stale
     except Contended as contended:
         raise Problem(

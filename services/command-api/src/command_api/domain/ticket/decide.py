@@ -158,7 +158,7 @@ def _move(ticket: Ticket, command: EditTicket) -> list[TicketEvent]:
     if command.waiting_on is not UNSET:
         waiting = command.waiting_on
     if waiting is not None and target not in UNSOLVED:
-        raise Rejected("not_unsolved", f"A ticket that is {target} waits for nobody.", status=target)
+        raise Rejected("not_unsolved", f"A ticket that is {target} waits for nobody.")
     if waiting != ticket.waiting_on:
         if waiting is not None:
             events.append(TicketWaitStarted(waiting_on=waiting, previous=ticket.waiting_on, by=by, at=at))
@@ -172,7 +172,7 @@ def _moved(ticket: Ticket, target: str, command: EditTicket) -> TicketEvent:
     if target not in UNSOLVED:
         return _ended(ticket, target, command)
     if command.resolution not in (UNSET, None):
-        raise Rejected("resolution_without_end", f"A ticket that is {target} has no resolution.", status=target)
+        raise Rejected("resolution_without_end", f"A ticket that is {target} has no resolution.")
     if ticket.status not in UNSOLVED:
         return TicketReopened(status=target, previous=ticket.status, by=by, at=at)
     if target == "in_progress":
@@ -182,7 +182,7 @@ def _moved(ticket: Ticket, target: str, command: EditTicket) -> TicketEvent:
 
 def _ended(ticket: Ticket, target: str, command: EditTicket) -> TicketEvent:
     if target in UNSOLVED:
-        raise Rejected("resolution_without_end", f"A ticket that is {target} has no resolution.", status=target)
+        raise Rejected("resolution_without_end", f"A ticket that is {target} has no resolution.")
     given = None if command.resolution is UNSET else command.resolution
     resolution = given or ticket.resolution or "solved"
     if target == "resolved":
