@@ -1,0 +1,39 @@
+"""Entry points: `python -m query_api serve | all | migrate | openapi`."""
+
+import asyncio
+import sys
+
+from helpdesk.http.app import edge
+from helpdesk.http.server import serve
+from helpdesk.observability.logs import configure
+from helpdesk.settings import load
+from query_api.app import build_app, migrate, progress
+from query_api.routes.documents import merged
+from query_api.settings import QueryMigrateSettings, QuerySettings
+
+
+async def run(settings: QuerySettings) -> None:
+    """Answer until the process is told to stop."""
+    applied = progress(settings)
+    await serve(edge(build_app(settings, applied)), settings.host, settings.query_api_port, [applied.run])
+
+
+def main(argv: list[str]) -> None:
+    """Run one entry point."""
+    match argv:
+        case ["serve" | "all"]:
+            settings = load(QuerySettings)
+            configure("query-api", settings)
+            asyncio.run(run(settings))
+        case ["migrate"]:
+            changing = load(QueryMigrateSettings)
+            configure("query-api", changing)
+            asyncio.run(migrate(changing))
+        case ["openapi"]:
+            sys.stdout.write(merged().decode())
+        case _:
+            raise SystemExit("usage: python -m query_api serve | all | migrate | openapi")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,56 @@
+"""Wiring: the routes, the pool that they read through, and who waits for the views."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from helpdesk.auth.tokens import Verifier
+from helpdesk.consistency import Applied
+from helpdesk.http.app import build_api
+from helpdesk.http.health import health_routes
+from helpdesk.postgres.migrate import migrate as run_migrations
+from helpdesk.postgres.pool import open_pool, reachable
+from query_api.domain.cursor import Cursors
+from query_api.reading import Sources
+from query_api.routes import comments, me, tickets
+from query_api.routes.documents import Unknown, document_routes
+from query_api.routes.public import public_routes
+from query_api.settings import QueryMigrateSettings, QuerySettings
+
+
+def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAPI:
+    """The query API. `applied` says how far the views are; somebody runs it beside the server."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.verifier = Verifier(settings)
+        async with open_pool(settings.query_api_database_url, name="query-api") as pool:
+            cursors = Cursors(settings.cursor_secret.get_secret_value())
+            app.state.sources = Sources(pool, applied or progress(settings), cursors)
+            yield
+
+    async def database() -> str | None:
+        sources: Sources = app.state.sources
+        return None if await reachable(sources.pool) else "the database of the views does not answer"
+
+    app = build_api("Acme Tickets", lifespan)
+    app.include_router(public_routes(settings.jwt_jwks_file))
+    app.include_router(health_routes({"database": database}))
+    app.include_router(document_routes())
+    app.include_router(me.router)
+    app.include_router(comments.router)
+    app.include_router(tickets.router)
+    app.router.routes.append(Mount("/", Unknown()))
+    return app
+
+
+def progress(settings: QuerySettings) -> Applied:
+    """How far the views are; `run` it."""
+    return Applied(settings.query_api_database_url, "views")
+
+
+async def migrate(settings: QueryMigrateSettings) -> None:
+    """Let the query API's role log in; it owns no tables yet, and what it may read the projector's migration grants."""
+    await run_migrations(settings.migrate_database_url, (), [settings.query_api_database_url])

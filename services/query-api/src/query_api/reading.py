@@ -1,0 +1,83 @@
+"""What every read has in common: who asks, what they may see, and whether the views had reached what they wrote."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Header
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk.auth.http import Caller
+from helpdesk.consistency import Applied, BadToken, positions_of
+from helpdesk.http.etag import respond
+from helpdesk.http.json import dumps
+from helpdesk.http.problem import Problem
+from helpdesk.postgres.pool import Pool
+from helpdesk.postgres.tenant import Statement, read_all
+from query_api.domain.cursor import Cursors
+from query_api.domain.tickets import Sight, sight_of
+
+CONSISTENCY_BOUND_S: Final = 2.0
+"""How long a read waits for what its token names (design §7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What reads are made from, wired once."""
+
+    pool: Pool
+    applied: Applied
+    cursors: Cursors
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One authenticated read."""
+
+    request: Request
+    sources: Sources
+    tenant_id: UUID
+    user_id: UUID
+    sight: Sight
+    behind: bool
+
+    async def read(self, *statements: Statement[Any]) -> list[list[Any]]:
+        """The rows of each statement, of the caller's tenant, in one round trip."""
+        return await read_all(self.sources.pool, self.tenant_id, *statements)
+
+    def answer(self, body: object, *, version: int | None = None, link: str | None = None) -> Response:
+        """`body` as JSON; with the entity tag of a stream's `version`, or 304 when the caller has it already."""
+        plain = dumps(body)
+        if version is None:
+            response = Response(plain, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+        else:
+            response = respond(self.request, plain, version)
+        if link is not None:
+            response.headers["Link"] = link
+        if self.behind:
+            response.headers["Consistency"] = "behind"
+        return response
+
+
+async def _reading(
+    request: Request,
+    caller: Caller,
+    consistency_token: Annotated[
+        str | None, Header(description="From an earlier write: wait (at most 2 s) until it can be read.")
+    ] = None,
+) -> Reading:
+    sources: Sources = request.app.state.sources
+    behind = False
+    if consistency_token:
+        try:
+            positions = positions_of(consistency_token, caller.tenant_id)
+        except BadToken as error:
+            raise Problem(400, "malformed_consistency_token", f"Consistency-Token: {error}.") from error
+        behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S)
+    sight = sight_of(caller.role, caller.user_id)
+    return Reading(request, sources, caller.tenant_id, caller.user_id, sight, behind)
+
+
+Read = Annotated[Reading, Depends(_reading)]
+"""A route's parameter: an authenticated read."""

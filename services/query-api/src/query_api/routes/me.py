@@ -1,0 +1,31 @@
+"""The caller's own account (contract §4)."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from helpdesk.http.app import API, problems
+from helpdesk.http.problem import Problem
+from helpdesk.http.shapes import UserShape
+from query_api.reading import Read
+from query_api.views import people
+
+router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
+
+
+@router.get(
+    "/me",
+    summary="Who am I",
+    responses={
+        200: {"model": UserShape},
+        304: {"description": "The caller has it already (If-None-Match)"},
+        **problems(401, 503),
+    },
+)
+async def read_me(reading: Read) -> Response:
+    """The account that the token belongs to."""
+    (found,) = await reading.read(people.one(reading.tenant_id, reading.user_id))
+    if not found or not found[0].enabled:
+        raise Problem(
+            401, "unknown_user", "This account is unknown or disabled.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    return reading.answer(people.account(found[0]), version=found[0].version)

@@ -1,0 +1,48 @@
+"""What anyone may ask: where things are, whether the service answers, with which keys tokens are checked."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, Response
+
+from helpdesk.http.app import API
+from helpdesk.http.json import dumps
+from query_api.wire import Health, Welcome
+
+_WELCOME = Welcome(
+    message="Acme Tickets",
+    version="1.0.0",
+    endpoints={
+        "health": f"{API}/health",
+        "auth": f"{API}/auth",
+        "tickets": f"{API}/tickets",
+        "webhooks": f"{API}/webhooks",
+        "tenants": f"{API}/tenants",
+        "notifications": f"{API}/notifications",
+        "docs": "/api-docs",
+    },
+)
+
+
+def public_routes(jwks_file: str) -> APIRouter:
+    """The routes that need no token. `jwks_file` holds public keys alone; it is read anew for each answer."""
+    router = APIRouter()
+
+    @router.get(f"{API}/", tags=["health"], summary="Where things are", responses={200: {"model": Welcome}})
+    async def welcome() -> Response:
+        return _answer(_WELCOME)
+
+    @router.get("/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
+    @router.get(f"{API}/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
+    async def health() -> Response:
+        return _answer(Health(status="ok", timestamp=datetime.now(UTC)))
+
+    @router.get("/.well-known/jwks.json", tags=["auth"], summary="The public keys that tokens are checked by")
+    async def jwks() -> Response:
+        return FileResponse(jwks_file, media_type="application/json", headers={"Cache-Control": "public, max-age=60"})
+
+    return router
+
+
+def _answer(body: Welcome | Health) -> Response:
+    return Response(dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})

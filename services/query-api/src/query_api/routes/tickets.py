@@ -1,0 +1,81 @@
+"""Reading tickets (contract §5, §6)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from helpdesk.http.app import API, problems
+from helpdesk.http.shapes import TicketDetailShape
+from helpdesk.http.wire import Id
+from query_api.domain.cursor import list_name
+from query_api.domain.order import NEWEST_FIRST
+from query_api.domain.page import Bare
+from query_api.domain.tickets import TicketFilter
+from query_api.listing import Listing, enveloped, paging_of
+from query_api.reading import Read, Reading
+from query_api.routes.access import demand
+from query_api.views import activities, comments, tickets
+from query_api.views.tickets import TicketRow
+from query_api.wire import ListedTicket, Stats, TicketPage, TicketQuery
+
+router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
+TicketId = Annotated[Id, Path(description="The ticket's id.")]
+
+
+@router.get(
+    "",
+    summary="List tickets",
+    responses={200: {"model": list[ListedTicket] | TicketPage}, **problems(400, 401, 503)},
+)
+async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
+    """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
+    listing = _listing(reading, query.filter())
+    paged = enveloped(reading.request)
+    paging = paging_of(query, query.sort_by, reading.sources.cursors, listing.name) if paged else Bare()
+    return listing.answer(reading, paging, await reading.read(*listing.statements(paging)))
+
+
+@router.get("/stats", summary="Count tickets", responses={200: {"model": Stats}, **problems(401, 503)})
+async def count_tickets(reading: Read) -> Response:
+    """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
+    (rows,) = await reading.read(tickets.stats(reading.tenant_id, reading.sight))
+    return reading.answer(tickets.counted(rows))
+
+
+@router.get(
+    "/{id}",
+    summary="Read a ticket",
+    responses={
+        200: {"model": TicketDetailShape},
+        304: {"description": "The caller has it already (If-None-Match)"},
+        **problems(400, 401, 403, 404, 503),
+    },
+)
+async def read_ticket(reading: Read, id: TicketId) -> Response:  # noqa: A002 - the contract's name
+    """With its comments, attachments and activities, each newest first."""
+    tenant_id, sight = reading.tenant_id, reading.sight
+    found, comment_rows, activity_rows = await reading.read(
+        tickets.one(tenant_id, id),
+        comments.page(tenant_id, sight, id, Bare(NEWEST_FIRST)),
+        activities.newest(tenant_id, sight, id),
+    )
+    row = demand(found, sight)
+    body = {
+        **tickets.ticket(row),
+        "comments": [comments.comment(one) for one in comment_rows[: Bare().limit]],
+        "attachments": [],
+        "activities": [activities.activity(one) for one in activity_rows],
+    }
+    return reading.answer(body, version=row.version)
+
+
+def _listing(reading: Reading, filter_: TicketFilter) -> Listing[TicketRow]:
+    tenant_id, sight = reading.tenant_id, reading.sight
+    return Listing(
+        name=list_name("tickets", tenant_id, sight.own, sight.internal, filter_.name()),
+        page=lambda paging: tickets.page(tenant_id, sight, filter_, paging),
+        total=tickets.total(tenant_id, sight, filter_),
+        place_of=tickets.place_of,
+        shape=tickets.listed,
+    )

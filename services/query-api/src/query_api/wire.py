@@ -1,0 +1,180 @@
+"""The shapes of this API's doors: what lists are asked for, and what they answer."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from helpdesk.http.shapes import CommentShape, TicketShape
+from helpdesk.http.wire import Answer, Body, Id, Instant, text
+from query_api.domain import words
+from query_api.domain.order import Sort
+from query_api.domain.page import DEFAULT_LIMIT
+from query_api.domain.tickets import TicketFilter
+
+PAGING: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
+"""One of these in the query, and a list answers the envelope (contract §5)."""
+T = TypeVar("T")
+
+
+def _blank_is_absent(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _status(word: str) -> str:
+    if words.status_filter(word) is None:
+        raise PydanticCustomError("unknown_word", "must be open, in_progress, resolved or closed")
+    return word
+
+
+def _priority(word: str) -> str:
+    if words.priority(word) is None:
+        raise PydanticCustomError("unknown_word", "must be low, medium, high or critical")
+    return word
+
+
+def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PydanticCustomError("malformed_time", "must be an ISO 8601 date or time") from error
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_BLANK: Final = BeforeValidator(_blank_is_absent)
+_Status: TypeAlias = Annotated[str, AfterValidator(_status)]
+_Priority: TypeAlias = Annotated[str, AfterValidator(_priority)]
+_When: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
+_Words: TypeAlias = Annotated[str, text(0, 500)]
+
+
+class PageQuery(Body):
+    """How a list is cut: by page, or by cursor when `cursor` is there (empty: from the start)."""
+
+    page: int = Field(1, ge=1, le=2**53 - 1, description="Page mode: which page, from 1; as deep as row 10,000.")
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=100, description="Rows on a page.")
+    cursor: str | None = Field(
+        None, max_length=4096, description="Cursor mode: a `nextCursor` or `previousCursor`; empty: from the start."
+    )
+    sort_order: Annotated[Literal["asc", "desc"] | None, BeforeValidator(_lower)] = Field(
+        None, description="Default asc in paged lists."
+    )
+
+
+class TicketQuery(PageQuery):
+    """What a list of tickets is asked for."""
+
+    sort_by: Sort | None = Field(
+        None, description="Default createdAt. Status and priority sort in their natural order."
+    )
+    status: Annotated[_Status | None, _BLANK] = Field(
+        None, description="open, in_progress, resolved, closed; also cancelled, pending, on_hold. In any letter case."
+    )
+    priority: Annotated[_Priority | None, _BLANK] = Field(
+        None, description="low, medium, high, critical; also urgent. In any letter case."
+    )
+    created_by_id: Annotated[Id | None, _BLANK] = Field(None, description="Who created it.")
+    assigned_to: Annotated[Id | None, _BLANK] = Field(None, description="Whom it is assigned to.")
+    search: Annotated[_Words | None, _BLANK] = Field(
+        None, description="Text that the title or the description contains, in any letter case."
+    )
+    created_after: Annotated[_When | None, _BLANK] = Field(None, description="Created then or later (ISO 8601).")
+    created_before: Annotated[_When | None, _BLANK] = Field(None, description="Created then or earlier (ISO 8601).")
+
+    def filter(self) -> TicketFilter:
+        """What the list is narrowed to."""
+        status = None if self.status is None else words.status_filter(self.status)
+        return TicketFilter(
+            status=status or words.ANY_STATUS,
+            priority=None if self.priority is None else words.priority(self.priority),
+            created_by_id=self.created_by_id,
+            assignee_id=self.assigned_to,
+            search=self.search,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+
+class CommentQuery(PageQuery):
+    """What a list of comments is asked for."""
+
+    sort_by: Literal["createdAt", "updatedAt"] | None = Field(None, description="Default createdAt.")
+
+
+class FlatCommentQuery(CommentQuery):
+    """The comments of the ticket that the query names."""
+
+    ticket_id: Id
+
+
+class Meta(Answer):
+    """Where a page stands. A cursor's page has no number and no totals: counting would cost more than reading."""
+
+    limit: int
+    has_next_page: bool
+    has_previous_page: bool
+    next_cursor: str | None
+    previous_cursor: str | None
+    page: int | None = None
+    total: int | None = None
+    total_pages: int | None = None
+
+
+class Envelope(Answer, Generic[T]):
+    """A page of a list."""
+
+    data: list[T]
+    meta: Meta
+
+
+class CommentPreview(Answer):
+    """A comment in a list of tickets."""
+
+    id: UUID
+    content: str
+    created_at: Instant
+
+
+class ListedTicket(TicketShape):
+    """A ticket in a list, with its newest comments in short."""
+
+    comments: list[CommentPreview]
+
+
+class TicketPage(Envelope[ListedTicket]):
+    """A page of tickets."""
+
+
+class CommentPage(Envelope[CommentShape]):
+    """A page of comments."""
+
+
+class Stats(Answer):
+    """How many tickets are in sight; every word is there, zero included."""
+
+    total: int
+    by_status: dict[str, int]
+    by_priority: dict[str, int]
+
+
+class Health(Answer):
+    """The service answers."""
+
+    status: Literal["ok"]
+    timestamp: Instant
+
+
+class Welcome(Answer):
+    """Where things are."""
+
+    message: str
+    version: str
+    endpoints: dict[str, str]
