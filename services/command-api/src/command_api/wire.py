@@ -84,7 +84,7 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Email: TypeAlias = Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)]
+Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 Name: TypeAlias = Annotated[StrictStr, text(1, 200)]

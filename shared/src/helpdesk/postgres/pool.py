@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -45,6 +46,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10) -> AsyncIterator
         name=name,
         timeout=WAIT_FOR_CONNECTION_S,
         reconnect_timeout=60.0,
+        check=_demand_silence,
         kwargs={"autocommit": True, "options": OPTIONS, "application_name": name, **_ALIVE},
     )
     await pool.open(wait=False)
@@ -52,6 +54,16 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10) -> AsyncIterator
         yield pool
     finally:
         await pool.close(timeout=2)
+
+
+async def _demand_silence(connection: Connection) -> None:
+    """An idle connection has nothing to read unless the server has ended it: no round trip, and no stale connection
+    is handed out after the database was restarted."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    if poll.poll(0):
+        await connection.close()
+        raise psycopg.OperationalError("the server has ended this connection")
 
 
 async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Connection:
