@@ -158,14 +158,20 @@ class Subscriber:
     async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Seek each partition to where our own progress says; until then `_handle` ignores its records.
 
-        An error that leaves here would be ignored by aiokafka and consumption would begin at Kafka's offset, so
-        this tries until PostgreSQL and Kafka have answered, or the assignment is over.
+        An error that left here would be ignored by aiokafka, and nothing would ever be applied or reported. So this
+        tries until PostgreSQL and Kafka have answered or the assignment is over, and any other error halts.
         """
+        try:
+            await self._place_until_done([p.partition for p in partitions])
+        except Exception as error:
+            log.exception("consumer cannot place its partitions", extra={"topic": self._settings.topic})
+            self._halt(f"{type(error).__name__}: {error}")
+
+    async def _place_until_done(self, numbers: Sequence[int]) -> None:
         assignment = self._assignment
-        numbers = [p.partition for p in partitions]
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type((*UNAVAILABLE, KafkaError, TimeoutError)),
-            wait=wait_exponential_jitter(initial=0.1, max=2.0),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:
@@ -262,7 +268,7 @@ class Subscriber:
         """Infrastructure errors are tried again for as long as the partitions are ours."""
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(RETRIED),
-            wait=wait_exponential_jitter(initial=0.05, max=2.0),
+            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:
