@@ -1,0 +1,85 @@
+"""Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from helpdesk.eventstore.relay import RelayState
+from helpdesk.http.app import edge
+from helpdesk.http.server import run_jobs
+from helpdesk.http.server import serve as run_server
+from helpdesk.observability.logs import configure
+from helpdesk.settings import LogSettings, load
+from webhook_dispatcher import app
+from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
+
+S = TypeVar("S", bound=LogSettings)
+
+
+async def serve(settings: WebhookSettings) -> None:
+    """The API alone."""
+    async with app.serving_pool(settings) as pool:
+        poke = app.poker(settings)
+        api = app.build_app(settings, pool, poke)
+        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, [poke.run])
+
+
+async def intake(settings: IntakeSettings) -> None:
+    """Events to due deliveries."""
+    async with app.worker_pool(settings) as pool:
+        await run_jobs([app.intake(settings, pool).run])
+
+
+async def send(settings: SendSettings) -> None:
+    """Due deliveries to their endpoints."""
+    async with app.worker_pool(settings) as pool:
+        await run_jobs([app.sender(settings, pool).run])
+
+
+async def relay(settings: IntakeSettings) -> None:
+    """This owner's events to Kafka."""
+    await run_jobs([app.relaying(settings)])
+
+
+async def everything(settings: WebhookSettings) -> None:
+    """All of it in one process."""
+    async with app.serving_pool(settings) as pool, app.worker_pool(settings) as workers:
+        consumer, sender, state = app.intake(settings, workers), app.sender(settings, workers), RelayState()
+        poke = app.poker(settings)
+        api = app.build_app(settings, pool, poke, app.worker_checks(consumer, sender, state))
+        jobs = [poke.run, consumer.run, sender.run, app.relaying(settings, state)]
+        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, jobs)
+
+
+def main(argv: list[str]) -> None:
+    """Run one entry point."""
+    match argv:
+        case ["serve"]:
+            _run(WebhookSettings, serve)
+        case ["intake"]:
+            _run(IntakeSettings, intake)
+        case ["send"]:
+            _run(SendSettings, send)
+        case ["relay"]:
+            _run(IntakeSettings, relay)
+        case ["all"]:
+            _run(WebhookSettings, everything)
+        case ["migrate"]:
+            _run(WebhookMigrateSettings, app.migrate)
+        case _:
+            raise SystemExit("usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate")
+
+
+def _run(settings: type[S], part: Callable[[S], Awaitable[None]]) -> None:
+    loaded = load(settings)
+    configure("webhook-dispatcher", loaded)
+
+    async def run() -> None:
+        await part(loaded)
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

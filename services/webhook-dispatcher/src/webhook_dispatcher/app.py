@@ -1,0 +1,115 @@
+"""Wiring: the API and its health, intake, senders, relay, migrations."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from helpdesk.auth.tokens import Verifier
+from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
+from helpdesk.eventstore import relay
+from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
+from helpdesk.http.app import build_api
+from helpdesk.http.health import Check, health_routes
+from helpdesk.http.server import Job
+from helpdesk.postgres.migrate import Migrations
+from helpdesk.postgres.migrate import migrate as run_migrations
+from helpdesk.postgres.pool import Pool, open_pool, reachable
+from webhook_dispatcher.routes import webhook_routes
+from webhook_dispatcher.sender import Sender
+from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
+from webhook_dispatcher.store import SCHEMA
+from webhook_dispatcher.subscribers import take_in
+from webhook_dispatcher.vault import Vault
+
+MIGRATIONS = (
+    Migrations("helpdesk.eventstore.migrations", SCHEMA),
+    Migrations("helpdesk.consumer.migrations", SCHEMA),
+    Migrations("webhook_dispatcher.migrations", SCHEMA),
+)
+
+
+def build_app(
+    settings: WebhookSettings, pool: Pool, poke: Callable[[], None], checks: Mapping[str, Check] | None = None
+) -> FastAPI:
+    """The API over `pool` (the serving role's); `checks` tell of what else runs in this process."""
+
+    async def database() -> str | None:
+        return None if await reachable(pool) else "the database of the webhooks does not answer"
+
+    app = build_api("Acme Tickets: webhooks")
+    app.state.verifier = Verifier(settings)
+    app.include_router(health_routes({"database": database, **(checks or {})}))
+    app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, poke))
+    return app
+
+
+@asynccontextmanager
+async def serving_pool(settings: WebhookSettings) -> AsyncIterator[Pool]:
+    """Connections of the role that serves."""
+    async with open_pool(settings.webhook_dispatcher_database_url, name="webhook-dispatcher") as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def worker_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
+    """Connections of the role that takes in, sends and relays."""
+    async with open_pool(settings.webhook_dispatcher_worker_database_url, name="webhook-worker", max_size=8) as pool:
+        yield pool
+
+
+def poker(settings: WebhookSettings) -> Poke:
+    """What wakes the relay after a commit; its `run` belongs to the jobs of whoever serves."""
+    return Poke(settings.webhook_dispatcher_database_url, SCHEMA)
+
+
+def intake(settings: IntakeSettings, pool: Pool) -> Subscriber:
+    """The consumer of the event topic."""
+    consumer = ConsumerSettings(
+        schema=SCHEMA,
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.events_topic,
+        group=settings.group,
+    )
+    return Subscriber(consumer, pool, take_in)
+
+
+def sender(settings: SendSettings, pool: Pool) -> Sender:
+    """One process's senders."""
+    dsn = settings.webhook_dispatcher_worker_database_url
+    return Sender(pool, dsn, Vault(settings.secrets_key), settings.rules)
+
+
+def relaying(settings: IntakeSettings, state: RelayState | None = None) -> Job:
+    """The relay of this owner's events."""
+    route = RelaySettings(
+        dsn=settings.webhook_dispatcher_worker_database_url,
+        schema=SCHEMA,
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.webhooks_topic,
+    )
+    return partial(relay.run, route, state)
+
+
+def worker_checks(consumer: Subscriber, sending: Sender, state: RelayState) -> Mapping[str, Check]:
+    """How the workers are, for the health of a process that runs them all."""
+
+    async def taking_in() -> str | None:
+        return consumer.state.reason
+
+    async def sends() -> str | None:
+        return sending.state.error
+
+    async def relays() -> str | None:
+        return "the relay cannot reach its database or Kafka" if state.error else None
+
+    return {"intake": taking_in, "send": sends, "relay": relays}
+
+
+async def migrate(settings: WebhookMigrateSettings) -> None:
+    """Create or update the schema, its roles, and the topic of its events."""
+    logins = [settings.webhook_dispatcher_database_url, settings.webhook_dispatcher_worker_database_url]
+    await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
+    await ensure_topic(settings.kafka_bootstrap_servers, settings.webhooks_topic, 1, settings.topic_replication)

@@ -1,0 +1,122 @@
+"""What is told of a command: one message for each public type that it touches (contract §9, behaviours §7)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+from helpdesk.events.ticket import CommentAdded, CommentDeleted, CommentEdited
+from helpdesk.folds.ticket import Ticket
+from helpdesk.recorded import RecordedEvent
+from webhook_dispatcher.domain import body
+from webhook_dispatcher.domain.catalogue import classic_of
+from webhook_dispatcher.domain.commands import Command
+
+LARGEST_WITH_SNAPSHOT: Final = 64_000
+"""Bytes; above it the ticket's snapshot gives way to its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell: `body` are the bytes that every endpoint is sent, on every attempt."""
+
+    type: str
+    body: bytes
+
+
+def messages_of(command: Command) -> list[Message]:
+    """Everything that `command` gives to tell, in the order in which it is told."""
+    return [Message(type_, _body(command, type_, data)) for type_, data in _told(command)]
+
+
+def delivery_id(endpoint_id: UUID, command: Command, type_: str) -> UUID:
+    """The `webhook-id`: the same on every attempt, and whenever the same history is read again."""
+    return uuid5(endpoint_id, f"{command.first.event_id}/{type_}")
+
+
+def fields_of(ticket: Ticket) -> dict[str, object]:
+    """What a command can change of a ticket, by the names of the HTTP contract."""
+    return {
+        "title": ticket.title,
+        "description": ticket.description,
+        "status": ticket.status,
+        "priority": ticket.priority,
+        "assignedToId": ticket.assignee_id,
+        "metadata": ticket.metadata,
+        "tags": ticket.tags,
+        "waitingOn": ticket.waiting_on,
+        "resolution": ticket.resolution,
+    }
+
+
+def _told(command: Command) -> list[tuple[str, dict[str, object]]]:
+    before, after = command.before, command.after
+    subject: dict[str, object] = {"ticketId": command.ticket_id, "title": after.title}
+    told: list[tuple[str, dict[str, object]]] = []
+    if before is None:
+        told.append(("ticket.created", subject | {"createdBy": after.created_by, **fields_of(after)}))
+    else:
+        old, new = fields_of(before), fields_of(after)
+        changes = {name: value for name, value in new.items() if value != old[name]}
+        if changes:
+            previous = {name: old[name] for name in changes}
+            told.append(("ticket.updated", subject | {"changes": changes, "previous": previous}))
+        if after.status == "closed" and before.status != "closed":
+            told.append(("ticket.closed", subject | {"status": "closed", "resolution": after.resolution}))
+        if after.deleted and not before.deleted:
+            told.append(("ticket.deleted", subject))
+    for one in command.events:
+        told += _of_comment(one, subject)
+    return told
+
+
+def _of_comment(one: RecordedEvent, subject: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    match one.event:
+        case CommentAdded() as added:
+            data = {**subject, "commentId": added.comment_id, "authorId": added.by, "content": added.content}
+            return [("comment.internal_added" if added.is_internal else "comment.added", data)]
+        case CommentEdited() as edited:
+            data = {
+                **subject,
+                "commentId": edited.comment_id,
+                "authorId": edited.by,
+                "changes": {"content": edited.content},
+                "previous": {"content": edited.previous},
+            }
+            return [("comment.internal_edited" if edited.is_internal else "comment.edited", data)]
+        case CommentDeleted() as deleted:
+            data = {**subject, "commentId": deleted.comment_id}
+            return [("comment.internal_deleted" if deleted.is_internal else "comment.deleted", data)]
+        case _:
+            return []
+
+
+def _body(command: Command, type_: str, data: Mapping[str, object]) -> bytes:
+    told: dict[str, object] = {
+        "event": classic_of(type_),
+        "type": type_,
+        "timestamp": command.after.updated_at,
+        "tenantId": command.tenant_id,
+        "eventId": command.first.event_id,
+        "sequence": command.sequence,
+        "actor": {"id": command.first.metadata.actor},
+        "correlationId": command.first.metadata.correlation_id,
+        "causationId": command.first.metadata.causation_id,
+        "data": data,
+    }
+    whole = body.dumps(told | {"ticket": _snapshot(command)})
+    if len(whole) <= LARGEST_WITH_SNAPSHOT:
+        return whole
+    return body.dumps(told | {"ticket": {"id": command.ticket_id, "href": f"/api/v1/tickets/{command.ticket_id}"}})
+
+
+def _snapshot(command: Command) -> dict[str, object]:
+    ticket = command.after
+    return {
+        "id": command.ticket_id,
+        "number": ticket.number,
+        **fields_of(ticket),
+        "createdById": ticket.created_by,
+        "createdAt": ticket.created_at,
+        "updatedAt": ticket.updated_at,
+    }

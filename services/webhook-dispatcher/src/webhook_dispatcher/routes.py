@@ -1,0 +1,198 @@
+"""The webhook API (contract §9): for admins and agents, within their tenant."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response
+from uuid6 import uuid7
+
+from helpdesk.auth.http import Caller
+from helpdesk.auth.tokens import Principal
+from helpdesk.events.webhook import WebhookEndpointChanged, WebhookEndpointCreated, WebhookEndpointDeleted
+from helpdesk.eventstore.store import WrongVersion
+from helpdesk.http.app import API, problems
+from helpdesk.http.etag import expected_version, respond
+from helpdesk.http.json import dumps
+from helpdesk.http.problem import Problem, invalid
+from helpdesk.http.wire import Id
+from helpdesk.policy import may_manage_webhooks
+from helpdesk.postgres.pool import Pool
+from helpdesk.recorded import Metadata
+from webhook_dispatcher import wire
+from webhook_dispatcher.domain.signature import new_secret
+from webhook_dispatcher.domain.target import Rules, objection
+from webhook_dispatcher.store import endpoints, lists
+from webhook_dispatcher.store.endpoints import Endpoint
+from webhook_dispatcher.vault import Vault
+
+BARE_LIMIT: Final = 1000
+TRIES: Final = 8
+PAGING: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
+
+Page = Annotated[int, Query(ge=1, le=10_000)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+IfMatch = Annotated[str | None, Header()]
+
+
+async def manager(caller: Caller) -> Principal:
+    """The caller, who may manage webhooks. Raises the contract's 403."""
+    if not may_manage_webhooks(caller.role):
+        raise Problem(403, "not_allowed", "Webhooks are for admins and agents.")
+    return caller
+
+
+Manager = Annotated[Principal, Depends(manager)]
+
+
+def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], None]) -> APIRouter:
+    """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
+    router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
+
+    @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint")
+    async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
+        _demand_target(body.url, rules)
+        id_, secret = UUID(str(uuid7())), body.secret or new_secret()
+        event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=datetime.now(UTC))
+        sealed = vault.seal(secret, caller.tenant_id, id_)
+        made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)
+        poke()
+        answer = wire.new_webhook(made, None if body.secret else secret)
+        response = respond(request, dumps(answer), made.version, 201)
+        response.headers["Location"] = f"{API}/webhooks/{id_}"
+        return response
+
+    @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints")
+    async def all_(
+        request: Request,
+        caller: Manager,
+        page: Page = 1,
+        limit: Limit = 20,
+        sort_by: Annotated[Literal["createdAt", "updatedAt"], Query(alias="sortBy")] = "createdAt",
+        sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
+    ) -> Response:
+        if not PAGING & request.query_params.keys():
+            rows, _ = await lists.endpoints(pool, caller.tenant_id, sort_by="createdAt", order="desc", limit=BARE_LIMIT)
+            return _json([wire.webhook(row) for row in rows])
+        rows, total = await lists.endpoints(
+            pool, caller.tenant_id, sort_by=sort_by, order=sort_order, limit=limit, offset=(page - 1) * limit
+        )
+        shapes = [wire.webhook(row) for row in rows]
+        return _json(wire.WebhookPage(data=shapes, meta=wire.page_meta(page, limit, total)))
+
+    @router.get("/{webhook_id}", response_model=wire.WebhookShape, responses=problems(404), summary="One endpoint")
+    async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
+        found = await _found(pool, caller, webhook_id)
+        return respond(request, dumps(wire.webhook(found)), found.version)
+
+    @router.api_route(
+        "/{webhook_id}",
+        methods=["PUT", "PATCH"],
+        response_model=wire.WebhookShape,
+        responses=problems(404, 409, 412),
+        summary="Change an endpoint; fields that are not named stay",
+    )
+    async def change(
+        request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
+    ) -> Response:
+        if body.url is not None:
+            _demand_target(body.url, rules)
+        sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
+        expected = expected_version(if_match)
+        for _ in range(TRIES):
+            found = await _found(pool, caller, webhook_id, expected)
+            event = _changed(found, body, caller)
+            if event is None:
+                return respond(request, dumps(wire.webhook(found)), found.version)
+            try:
+                changed = await endpoints.change(pool, _metadata(request, caller), found, event, sealed)
+            except WrongVersion:
+                continue  # somebody was faster: look again
+            poke()
+            return respond(request, dumps(wire.webhook(changed)), changed.version)
+        raise _contended()
+
+    @router.delete(
+        "/{webhook_id}",
+        response_model=wire.DeletedWebhookShape,
+        responses=problems(404, 409, 412),
+        summary="Delete an endpoint; what was still due to it is dropped",
+    )
+    async def delete(request: Request, caller: Manager, webhook_id: Id, if_match: IfMatch = None) -> Response:
+        expected = expected_version(if_match)
+        for _ in range(TRIES):
+            found = await _found(pool, caller, webhook_id, expected)
+            event = WebhookEndpointDeleted(by=caller.user_id, at=datetime.now(UTC))
+            try:
+                await endpoints.delete(pool, _metadata(request, caller), found, event)
+            except WrongVersion:
+                continue
+            poke()
+            return _json(wire.DeletedWebhookShape(id=webhook_id))
+        raise _contended()
+
+    @router.get(
+        "/{webhook_id}/deliveries",
+        response_model=wire.DeliveryPage,
+        responses=problems(404),
+        summary="What was sent to an endpoint, or is due, with every attempt; newest first",
+    )
+    async def deliveries(
+        request: Request, caller: Manager, webhook_id: Id, page: Page = 1, limit: Limit = 20
+    ) -> Response:
+        await _found(pool, caller, webhook_id)
+        rows, attempts, total = await lists.deliveries(
+            pool, caller.tenant_id, webhook_id, limit=limit, offset=(page - 1) * limit
+        )
+        shapes = wire.deliveries(webhook_id, rows, attempts)
+        return _json(wire.DeliveryPage(data=shapes, meta=wire.page_meta(page, limit, total)))
+
+    return router
+
+
+async def _found(pool: Pool, caller: Principal, webhook_id: UUID, expected: int | None = None) -> Endpoint:
+    found = await endpoints.find(pool, caller.tenant_id, webhook_id)
+    if found is None:
+        raise Problem(404, "webhook_not_found", "There is no such webhook.")
+    if expected not in (None, found.version):
+        extra = {"currentVersion": found.version}
+        raise Problem(412, "stale_version", "The webhook was changed meanwhile.", extra=extra)
+    return found
+
+
+def _changed(endpoint: Endpoint, body: wire.EditWebhook, caller: Principal) -> WebhookEndpointChanged | None:
+    """The endpoint as it will stand; None when that is how it stands."""
+    url = endpoint.url if body.url is None else body.url
+    events = endpoint.events if body.events is None else body.events
+    is_active = endpoint.is_active if body.is_active is None else body.is_active
+    if body.secret is None and (url, events, is_active) == (endpoint.url, endpoint.events, endpoint.is_active):
+        return None
+    return WebhookEndpointChanged(
+        url=url,
+        events=tuple(events),
+        is_active=is_active,
+        secret_replaced=body.secret is not None,
+        by=caller.user_id,
+        at=datetime.now(UTC),
+    )
+
+
+def _demand_target(url: str, rules: Rules) -> None:
+    reason = objection(url, rules)
+    if reason is not None:
+        raise invalid("url", reason, "invalid_url")
+
+
+def _contended() -> Problem:
+    return Problem(409, "conflict", "The webhook is being changed by many at once; try again.")
+
+
+def _metadata(request: Request, caller: Principal) -> Metadata:
+    return Metadata(caller.user_id, None, UUID(request.scope["request_id"]))
+
+
+def _json(value: object) -> Response:
+    return Response(dumps(value), media_type="application/json", headers={"Cache-Control": "private, no-cache"})

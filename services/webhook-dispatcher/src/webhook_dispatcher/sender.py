@@ -1,0 +1,163 @@
+"""Senders: claim, post, record. Woken by NOTIFY, by a place that becomes free, and by a timer to what is due next."""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+
+from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool, connect
+from webhook_dispatcher.disable import disable
+from webhook_dispatcher.domain.schedule import SCHEDULE, GiveUp, next_step
+from webhook_dispatcher.domain.signature import signature_headers
+from webhook_dispatcher.domain.target import Rules
+from webhook_dispatcher.egress import Egress, Prepared, open_egress
+from webhook_dispatcher.store import sending
+from webhook_dispatcher.store.sending import Claimed
+from webhook_dispatcher.vault import Unreadable, Vault
+
+IN_FLIGHT: Final = 256
+IN_FLIGHT_PER_ENDPOINT: Final = 8
+CLAIM_S: Final = 30.0
+"""An attempt takes 15 s at most; whoever has not recorded by then is dead or cut off, and another one tries."""
+NET_S: Final = 30.0
+"""Look at least this often, should a wake-up be lost with the connection that brings it."""
+GRACE_S: Final = 5.0
+BACKOFF_S: Final = 1.0
+USER_AGENT: Final = "Acme-Tickets-Webhooks/1.0"
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class SenderState:
+    """What health shows of a sender."""
+
+    error: str | None = None
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+def prepare(delivery: Claimed, secret: str, at: datetime) -> Prepared:
+    """The request of one attempt at `at`: the stored bytes, signed."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        "Accept-Encoding": "identity",
+        **signature_headers(secret, delivery.id, at, delivery.body),
+    }
+    return Prepared(delivery.url, headers, delivery.body)
+
+
+class Sender:
+    """One process's share of the sending. `run` it; it ends by cancellation."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        dsn: str,
+        vault: Vault,
+        rules: Rules,
+        *,
+        schedule: tuple[float, ...] = SCHEDULE,
+        claim_s: float = CLAIM_S,
+    ) -> None:
+        self.state = SenderState()
+        self._pool, self._dsn, self._vault, self._rules = pool, dsn, vault, rules
+        self._schedule, self._claim_s = schedule, claim_s
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Send for ever; while the database is away, try again."""
+        async with open_egress(self._rules) as egress:
+            try:
+                while True:
+                    await self._send_while_connected(egress)
+                    await asyncio.sleep(BACKOFF_S)
+            finally:
+                await self._finish()
+
+    async def _send_while_connected(self, egress: Egress) -> None:
+        try:
+            async with await connect(self._dsn, name="webhooks-send") as listening:
+                await listening.execute("listen webhooks_due")
+                self.state.error = None
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(listening))
+                    tasks.create_task(self._send(egress))
+        except* (*UNAVAILABLE, OSError) as group:
+            self.state.error = "the database of the webhooks does not answer"
+            log.warning("sender waits for the database", extra={"error": str(group.exceptions[0])})
+
+    async def _listen(self, listening: Connection) -> None:
+        async for _ in listening.notifies():
+            self._wake.set()
+        raise psycopg.OperationalError("the connection that listens has ended")
+
+    async def _send(self, egress: Egress) -> None:
+        while True:
+            self._wake.clear()
+            next_due_s = await self._claim(egress)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NET_S if next_due_s is None else min(max(next_due_s, 0), NET_S)):
+                    await self._wake.wait()
+
+    async def _claim(self, egress: Egress) -> float | None:
+        """Begin what is due and has a place; answer when to look again."""
+        free = IN_FLIGHT - len(self.state.in_flight)
+        if free <= 0:
+            return None
+        claims = await sending.claim(self._pool, free=free, per_endpoint=IN_FLIGHT_PER_ENDPOINT, claim_s=self._claim_s)
+        for delivery in claims.deliveries:
+            task = asyncio.create_task(self._attempt(egress, delivery))
+            self.state.in_flight.add(task)
+            task.add_done_callback(self._ended)
+        return claims.next_due_s
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.state.in_flight.discard(task)
+        self._wake.set()
+
+    async def _attempt(self, egress: Egress, delivery: Claimed) -> None:
+        """Post one delivery and record what became of it. What cannot be recorded is claimed again later."""
+        ids = {"delivery": delivery.id, "endpoint": delivery.endpoint_id, "tenant": delivery.tenant_id}
+        try:
+            at = datetime.now(UTC)
+            secret = self._vault.open(delivery.secret, delivery.tenant_id, delivery.endpoint_id)
+            outcome = await egress.post(prepare(delivery, secret, at))
+            # The spread of retries guards no secret.
+            step = next_step(outcome, delivery.attempt + 1, self._schedule, random.uniform(-1, 1))  # noqa: S311
+            recorded = await sending.record(self._pool, delivery, at, outcome, step)
+            log.info(
+                "webhook attempt" if recorded else "webhook attempt outlived its claim",
+                extra={
+                    **ids,
+                    "event": delivery.event_id,
+                    "ticket": delivery.ticket_id,
+                    "type": delivery.type,
+                    "attempt": delivery.attempt + 1,
+                    "status": outcome.status,
+                    "error": outcome.error,
+                    "ms": outcome.latency_ms,
+                    "next": type(step).__name__,
+                },
+            )
+            if recorded and step == GiveUp(disable=True):
+                await disable(self._pool, delivery.tenant_id, delivery.endpoint_id, delivery.event_id, at)
+        except UNAVAILABLE as error:
+            log.warning("webhook attempt not recorded", extra={**ids, "error": type(error).__name__})
+        except Unreadable as error:
+            self.state.error = str(error)
+            log.error("webhook cannot be signed", extra={**ids, "error": str(error)})
+        except Exception:
+            log.exception("webhook attempt failed on our side", extra=ids)
+
+    async def _finish(self) -> None:
+        """Let what is out come back for a moment; what doesn't is sent again by another, under the same id."""
+        if self.state.in_flight:
+            _, late = await asyncio.wait(self.state.in_flight, timeout=GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,106 @@
+"""What intake reads and writes, all of it in the transaction that moves the guard."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Json
+
+from helpdesk.folds.ticket import Ticket
+from helpdesk.postgres.pool import Connection
+from helpdesk.recorded import Stream
+
+TICKETS: Final = """
+select t.*
+from webhooks.ticket t
+join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
+
+WRITE_TICKET: Final = """
+insert into webhooks.ticket (tenant_id, id, number, title, description, status, priority, metadata, tags, created_by,
+    created_at, updated_at, assignee_id, waiting_on, resolution, closed_at, deleted)
+values (%(tenant_id)s, %(id)s, %(number)s, %(title)s, %(description)s, %(status)s, %(priority)s, %(metadata)s,
+    %(tags)s, %(created_by)s, %(created_at)s, %(updated_at)s, %(assignee_id)s, %(waiting_on)s, %(resolution)s,
+    %(closed_at)s, %(deleted)s)
+on conflict (tenant_id, id) do update set
+    title = excluded.title, description = excluded.description, status = excluded.status,
+    priority = excluded.priority, metadata = excluded.metadata, tags = excluded.tags,
+    updated_at = excluded.updated_at, assignee_id = excluded.assignee_id, waiting_on = excluded.waiting_on,
+    resolution = excluded.resolution, closed_at = excluded.closed_at, deleted = excluded.deleted"""
+
+LISTENING: Final = """
+select tenant_id, id, events, created_at
+from webhooks.endpoint
+where tenant_id = any(%s) and is_active and not deleted"""
+
+WRITE_DELIVERY: Final = """
+insert into webhooks.delivery (tenant_id, id, endpoint_id, event_id, ticket_id, type, body)
+values (%(tenant_id)s, %(id)s, %(endpoint_id)s, %(event_id)s, %(ticket_id)s, %(type)s, %(body)s)
+on conflict (tenant_id, id) do nothing"""
+
+WAKE_SENDERS: Final = "notify webhooks_due"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An active endpoint, as far as intake must know it."""
+
+    tenant_id: UUID
+    id: UUID
+    events: list[str]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One message that becomes due at once."""
+
+    tenant_id: UUID
+    id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    ticket_id: UUID
+    type: str
+    body: bytes
+
+
+async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Ticket]:
+    """These tickets as they stand; a new one is missing."""
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(TICKETS, ([s.tenant_id for s in streams], [s.id for s in streams]))
+    return {Stream(row["tenant_id"], "ticket", row["id"]): _ticket(row) for row in await cursor.fetchall()}
+
+
+async def write_tickets(connection: Connection, tickets: Mapping[Stream, Ticket]) -> None:
+    """Bring the snapshots to where these tickets stand, in key order."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(WRITE_TICKET, [_row(stream, tickets[stream]) for stream in sorted(tickets)])
+
+
+async def listening(connection: Connection, tenants: Iterable[UUID]) -> dict[UUID, list[Listening]]:
+    """The active endpoints of these tenants."""
+    cursor = connection.cursor(row_factory=class_row(Listening))
+    await cursor.execute(LISTENING, (sorted(set(tenants)),))
+    found: dict[UUID, list[Listening]] = {}
+    for endpoint in await cursor.fetchall():
+        found.setdefault(endpoint.tenant_id, []).append(endpoint)
+    return found
+
+
+async def write_deliveries(connection: Connection, deliveries: Sequence[NewDelivery]) -> None:
+    """Make these due, and wake the senders when this commits."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(WRITE_DELIVERY, [asdict(one) for one in deliveries])
+    await connection.execute(WAKE_SENDERS)
+
+
+def _ticket(row: Mapping[str, Any]) -> Ticket:
+    return Ticket(**{one.name: row[one.name] for one in fields(Ticket)} | {"tags": tuple(row["tags"])})
+
+
+def _row(stream: Stream, ticket: Ticket) -> dict[str, Any]:
+    metadata = None if ticket.metadata is None else Json(ticket.metadata)
+    plain = {one.name: getattr(ticket, one.name) for one in fields(Ticket)}
+    return plain | {"tenant_id": stream.tenant_id, "id": stream.id, "metadata": metadata, "tags": list(ticket.tags)}

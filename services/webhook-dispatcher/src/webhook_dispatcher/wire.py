@@ -1,0 +1,200 @@
+"""The shapes of the webhook API (contract §9)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
+
+from helpdesk.http.wire import Answer, Body, Instant, text
+from webhook_dispatcher.domain.catalogue import classic_of, filter_of
+from webhook_dispatcher.domain.signature import BadSecret, key_of
+from webhook_dispatcher.store.endpoints import Endpoint
+from webhook_dispatcher.store.lists import Attempt, Delivery
+
+
+def _filter(name: str) -> str:
+    canonical = filter_of(name)
+    if canonical is None:
+        raise PydanticCustomError("unknown_event", "is no event of ours")
+    return canonical
+
+
+def _once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _secret(secret: str) -> str:
+    try:
+        key_of(secret)
+    except BadSecret as error:
+        raise PydanticCustomError("malformed_secret", "must be base64 after whsec_") from error
+    return secret
+
+
+Url = Annotated[str, text(1, 2048)]
+Filters = Annotated[
+    list[Annotated[str, AfterValidator(_filter)]], Field(min_length=1, max_length=50), AfterValidator(_once)
+]
+Secret = Annotated[str, text(1, 512), AfterValidator(_secret)]
+
+
+class CreateWebhook(Body):
+    """A new endpoint. Without a secret one is made, and shown in this one answer."""
+
+    url: Url
+    events: Filters
+    secret: Secret | None = None
+
+
+class EditWebhook(Body):
+    """Any of the fields."""
+
+    url: Url | None = None
+    events: Filters | None = None
+    secret: Secret | None = None
+    is_active: StrictBool | None = None
+
+
+class WebhookShape(Answer):
+    """An endpoint, without its secret."""
+
+    id: UUID
+    tenant_id: UUID
+    url: str
+    events: list[str]
+    is_active: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+class NewWebhookShape(WebhookShape):
+    """The answer of a create; `secret` when it was made here, never again afterwards."""
+
+    secret: str | None = Field(default=None, exclude_if=lambda secret: secret is None)
+
+
+class DeletedWebhookShape(Answer):
+    """The answer of a delete."""
+
+    id: UUID
+    deleted: bool = True
+    message: str = "Webhook deleted"
+
+
+class AttemptShape(Answer):
+    """One attempt: `error` is dns, connect, tls, timeout, http or blocked; `response` how the answer began."""
+
+    attempt: int
+    at: Instant
+    status: int | None
+    error: str | None
+    latency_ms: int
+    response: str
+
+
+class DeliveryShape(Answer):
+    """One message to one endpoint: `state` is pending, sending, delivered or failed; `dueAt` when it is tried next."""
+
+    id: UUID
+    webhook_id: UUID
+    event: str
+    type: str
+    event_id: UUID
+    ticket_id: UUID
+    state: str
+    attempts: list[AttemptShape]
+    due_at: Instant | None
+    created_at: Instant
+
+
+class PageMeta(Answer):
+    """Where a page stands."""
+
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+    has_next_page: bool
+    has_previous_page: bool
+
+
+class WebhookPage(Answer):
+    """A page of endpoints."""
+
+    data: list[WebhookShape]
+    meta: PageMeta
+
+
+class DeliveryPage(Answer):
+    """A page of deliveries."""
+
+    data: list[DeliveryShape]
+    meta: PageMeta
+
+
+def webhook(endpoint: Endpoint) -> WebhookShape:
+    """An endpoint as it is answered."""
+    return WebhookShape(**_fields(endpoint))
+
+
+def new_webhook(endpoint: Endpoint, secret: str | None) -> NewWebhookShape:
+    """A new endpoint, with the secret that was made for it."""
+    return NewWebhookShape(**_fields(endpoint), secret=secret)
+
+
+def page_meta(page: int, limit: int, total: int) -> PageMeta:
+    """The numbers of page mode (contract §5)."""
+    pages = -(-total // limit)
+    return PageMeta(
+        page=page,
+        limit=limit,
+        total=total,
+        total_pages=pages,
+        has_next_page=page < pages,
+        has_previous_page=page > 1,
+    )
+
+
+def deliveries(webhook_id: UUID, rows: Sequence[Delivery], attempts: Iterable[Attempt]) -> list[DeliveryShape]:
+    """Deliveries with their attempts, oldest attempt first."""
+    of: dict[UUID, list[AttemptShape]] = {}
+    for one in attempts:
+        of.setdefault(one.delivery_id, []).append(
+            AttemptShape(
+                attempt=one.attempt,
+                at=one.at,
+                status=one.status,
+                error=one.error,
+                latency_ms=one.latency_ms,
+                response=one.head,
+            )
+        )
+    return [
+        DeliveryShape(
+            id=row.id,
+            webhook_id=webhook_id,
+            event=classic_of(row.type),
+            type=row.type,
+            event_id=row.event_id,
+            ticket_id=row.ticket_id,
+            state=row.state,
+            attempts=of.get(row.id, []),
+            due_at=row.due_at,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def _fields(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "tenant_id": endpoint.tenant_id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "is_active": endpoint.is_active,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
