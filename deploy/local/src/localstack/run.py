@@ -26,7 +26,7 @@ Acme Tickets is ready after {seconds:.1f} s at {origin}
   tenant demo-company    admin@demo.com      ADMIN
   password of all        SecurePass123!
 
-  API documentation      {origin}/api/v1/docs
+  API documentation      {origin}/api-docs
   make status            what runs            make events   what happens
   make logs [S=name]     what they say        make mails    what was mailed
   Ctrl-C                 stops everything; the data stays until `make clean`
