@@ -1,0 +1,28 @@
+"""What the merged document says of an address: 404, or 405 with what is allowed (design §9)."""
+
+from query_api.routes.documents import addresses, allowed
+
+KNOWN = addresses(
+    {
+        "paths": {
+            "/api/v1/tickets": {"get": {}, "post": {}, "parameters": []},
+            "/api/v1/tickets/{id}": {"get": {}, "delete": {}},
+            "/api/v1/tickets/bulk-update": {"post": {}},
+            "/.well-known/jwks.json": {"get": {}},
+        }
+    }
+)
+
+
+def test_an_address_of_ours_tells_its_methods_and_head_goes_with_get() -> None:
+    assert allowed(KNOWN, "/api/v1/tickets") == ["GET", "HEAD", "POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42") == ["DELETE", "GET", "HEAD"]
+
+
+def test_every_template_that_matches_counts() -> None:
+    assert allowed(KNOWN, "/api/v1/tickets/bulk-update") == ["DELETE", "GET", "HEAD", "POST"]
+
+
+def test_an_address_is_taken_whole_and_literally() -> None:
+    for path in ("/api/v1/tickets/", "/api/v1/tickets/1/2", "/x/api/v1/tickets", "/xwell-known/jwks.json"):
+        assert allowed(KNOWN, path) == []
