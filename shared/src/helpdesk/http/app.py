@@ -71,7 +71,10 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     plain = problem.plain(error.status_code)
-    return problem.answer(request, Problem(plain.status, plain.reason, plain.message, headers=error.headers))
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", "").split(", "):
+        headers["Allow"] += ", HEAD"  # the edge answers it
+    return problem.answer(request, Problem(plain.status, plain.reason, plain.message, headers=headers))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
