@@ -116,13 +116,22 @@ def _edit(ticket: Ticket, command: EditTicket) -> list[TicketEvent]:
         )
     if command.priority is not UNSET and command.priority != ticket.priority:
         events.append(TicketPrioritized(priority=command.priority, previous=ticket.priority, by=by, at=at))
-    if command.metadata is not UNSET and command.metadata != ticket.metadata:
+    if command.metadata is not UNSET and not _same_json(command.metadata, ticket.metadata):
         events.append(TicketMetadataReplaced(metadata=command.metadata, previous=ticket.metadata, by=by, at=at))
     if command.tags is not UNSET:
         events += _retag(ticket, command.tags, by, at)
     if command.assignee_id is not UNSET:
         events += _assign(ticket, command.assignee_id, by, at)
     return events + _move(ticket, command)
+
+
+def _same_json(one: object, other: object) -> bool:
+    """Whether two JSON values are the same; in Python alone `True == 1`."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same_json(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same_json, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 def _retag(ticket: Ticket, wanted: tuple[str, ...], by: UUID, at: datetime) -> list[TicketEvent]:
@@ -152,7 +161,7 @@ def _move(ticket: Ticket, command: EditTicket) -> list[TicketEvent]:
     if target != ticket.status:
         _demand_transition(ticket, target, command.by)
         events.append(_moved(ticket, target, command))
-    elif command.resolution is not UNSET and command.resolution != ticket.resolution:
+    elif command.resolution not in (UNSET, None, ticket.resolution):
         events.append(_ended(ticket, target, command))
     waiting = ticket.waiting_on if target == ticket.status else None
     if command.waiting_on is not UNSET:
@@ -261,15 +270,19 @@ def _delete_comment(ticket: Ticket, command: DeleteComment) -> list[TicketEvent]
 
 
 def _own_comment(ticket: Ticket, comment_id: UUID, by: Actor) -> Comment:
-    """Contract §7: another's comment is answered like an unknown one."""
+    """Contract §7: another's comment is answered like an unknown one, and so is one that its author may see no more."""
     comment = ticket.comments.get(comment_id)
-    if comment is None or comment.author_id != by.id or (comment.is_internal and not is_staff(by.role)):
+    hidden = comment is not None and comment.is_internal and not is_staff(by.role)
+    if comment is None or comment.author_id != by.id or hidden or not _may_write(ticket, by):
         raise Rejected("comment_not_found", "There is no such comment of yours.")
     return comment
 
 
 def _demand_write(ticket: Ticket, by: Actor) -> None:
+    if not _may_write(ticket, by):
+        raise Rejected("not_allowed", "This ticket is not yours.")
+
+
+def _may_write(ticket: Ticket, by: Actor) -> bool:
     allowed = reach(by.role, "tickets:write")
-    if allowed is Reach.ANY or (allowed is Reach.OWN and ticket.created_by == by.id):
-        return
-    raise Rejected("not_allowed", "This ticket is not yours.")
+    return allowed is Reach.ANY or (allowed is Reach.OWN and ticket.created_by == by.id)
