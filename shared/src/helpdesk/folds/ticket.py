@@ -100,7 +100,9 @@ def evolve(ticket: T, event: TicketEvent) -> T:
         case TicketResolved():
             return replace(ticket, status="resolved", resolution=event.resolution)
         case TicketClosed():
-            return replace(ticket, status="closed", resolution=event.resolution, closed_at=event.at)
+            # A closed ticket whose resolution is corrected was closed when it was closed.
+            closed_at = ticket.closed_at if ticket.status == "closed" else event.at
+            return replace(ticket, status="closed", resolution=event.resolution, closed_at=closed_at)
         case TicketWaitStarted():
             return replace(ticket, waiting_on=event.waiting_on)
         case TicketWaitEnded():
