@@ -4,10 +4,26 @@ A service's own settings derive from the classes below; every field becomes a li
 """
 
 import sys
-from typing import Literal, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, Field, FilePath, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _dsn(value: str) -> str:
+    try:
+        parts = conninfo_to_dict(value)
+    except psycopg.ProgrammingError:
+        raise ValueError("is no PostgreSQL DSN") from None  # psycopg's own words would repeat the password
+    if not parts.get("dbname") or not parts.get("user"):
+        raise ValueError("must name a user and a database")
+    return value
+
+
+Dsn: TypeAlias = Annotated[str, AfterValidator(_dsn)]
+"""A PostgreSQL connection string, checked in form when a process starts."""
 
 
 class Settings(BaseSettings):
@@ -28,7 +44,10 @@ class LogSettings(Settings):
 class KafkaSettings(Settings):
     """Where the bus is."""
 
-    kafka_bootstrap_servers: str = Field(description="Kafka's addresses, host:port separated by commas.")
+    kafka_bootstrap_servers: str = Field(
+        pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$",
+        description="Kafka's addresses, host:port separated by commas.",
+    )
     topic_prefix: str = Field("helpdesk", pattern=r"^[a-z0-9][a-z0-9.-]*$", description="What every topic begins with.")
     topic_partitions: int = Field(
         48,
@@ -47,7 +66,7 @@ class KafkaSettings(Settings):
 class TokenSettings(Settings):
     """How access tokens are verified."""
 
-    jwt_jwks_file: str = Field(
+    jwt_jwks_file: FilePath = Field(
         description="Path of the JSON Web Key Set with the public keys that tokens are checked by."
     )
     jwt_issuer: str = Field("acme-tickets", description="The `iss` of our tokens.")
@@ -65,9 +84,10 @@ class ServerSettings(Settings):
 class MigrateSettings(Settings):
     """Who may change the database."""
 
-    migrate_database_url: str = Field(description="PostgreSQL DSN of a role that may create roles and schemas.")
+    migrate_database_url: Dsn = Field(description="PostgreSQL DSN of a role that may create roles and schemas.")
 
 
+EX_CONFIG = 78
 S = TypeVar("S", bound=Settings)
 
 
@@ -83,4 +103,10 @@ def _refuse(settings: type[Settings], error: ValidationError) -> NoReturn:
     for problem in error.errors(include_input=False, include_url=False):
         name = str(problem["loc"][0]).upper() if problem["loc"] else settings.__name__
         sys.stderr.write(f"configuration: {name}: {problem['msg']}\n")
-    raise SystemExit(78)  # EX_CONFIG
+    raise SystemExit(EX_CONFIG)
+
+
+def misconfigured(variable: str, problem: str) -> NoReturn:
+    """End the start over a setting whose fault shows only in use: a file that holds something else."""
+    sys.stderr.write(f"configuration: {variable}: {problem}\n")
+    raise SystemExit(EX_CONFIG)

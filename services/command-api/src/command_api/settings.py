@@ -1,24 +1,26 @@
 """The command API's settings."""
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
-from helpdesk.settings import KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
 
 
 class RelaySettings(KafkaSettings, LogSettings):
     """What `relay` needs."""
 
-    command_api_relay_database_url: str = Field(description="PostgreSQL DSN of the role that relays events to Kafka.")
+    command_api_relay_database_url: Dsn = Field(description="PostgreSQL DSN of the role that relays events to Kafka.")
 
 
 class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     command_api_port: int = Field(8081, ge=1, le=65535, description="Where the command API listens.")
-    command_api_database_url: str = Field(description="PostgreSQL DSN of the role that appends events.")
-    command_api_views_database_url: str = Field(description="PostgreSQL DSN of the role for views.applied.")
-    command_api_notices_database_url: str = Field(description="PostgreSQL DSN of the role for notices.applied.")
-    jwt_signing_key_file: str = Field(description="Path of the Ed25519 private key (PEM, PKCS 8) that signs tokens.")
+    command_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that appends events.")
+    command_api_views_database_url: Dsn = Field(description="PostgreSQL DSN of the role for views.applied.")
+    command_api_notices_database_url: Dsn = Field(description="PostgreSQL DSN of the role for notices.applied.")
+    jwt_signing_key_file: FilePath = Field(
+        description="Path of the Ed25519 private key (PEM, PKCS 8) that signs tokens."
+    )
     access_token_seconds: int = Field(86_400, ge=60, description="Lifetime of an access token.")
     refresh_token_seconds: int = Field(604_800, ge=60, description="Lifetime of a refresh token.")
     password_memory_kib: int = Field(19_456, ge=8, description="Argon2id memory per hash, in KiB.")

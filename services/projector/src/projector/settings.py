@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from helpdesk.settings import KafkaSettings, LogSettings, MigrateSettings, ServerSettings
+from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings
 
 
 class ProjectorSettings(KafkaSettings, LogSettings, ServerSettings):
     """What `run` needs."""
 
     projector_port: int = Field(8083, ge=1, le=65535, description="Where the projector's health is served.")
-    projector_database_url: str = Field(description="PostgreSQL DSN of the role that writes the views.")
+    projector_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes the views.")
 
 
 class ProjectorMigrateSettings(ProjectorSettings, MigrateSettings):

@@ -22,6 +22,21 @@ CONSISTENCY_BOUND_S: Final = 2.0
 """How long a read waits for what its token names (design §7)."""
 
 
+_CONSISTENCY: Final = {
+    "Consistency": {
+        "description": "`behind` when the views had not reached the request's Consistency-Token in time.",
+        "schema": {"type": "string"},
+    }
+}
+_ETAG: Final = {
+    "ETag": {
+        "description": "The stream's version, for If-Match, and a hash of the body.",
+        "schema": {"type": "string"},
+        "example": '"v17.2f1c8d0a9b3e4f56"',
+    }
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What reads are made from, wired once."""
@@ -77,6 +92,13 @@ async def _reading(
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S)
     sight = sight_of(caller.role, caller.user_id)
     return Reading(request, sources, caller.tenant_id, caller.user_id, sight, behind)
+
+
+def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a read that succeeds; `tagged` ones know entity tags."""
+    headers = _CONSISTENCY | (_ETAG if tagged else {})
+    success: dict[int | str, dict[str, Any]] = {200: {"model": model, "headers": headers}}
+    return success | ({304: {"description": "The caller has it already (If-None-Match)"}} if tagged else {})
 
 
 Read = Annotated[Reading, Depends(_reading)]

@@ -12,11 +12,12 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from helpdesk import policy
-from helpdesk.settings import TokenSettings
+from helpdesk.settings import TokenSettings, misconfigured
 
 ALGORITHM: Final = "EdDSA"
 CACHED_TOKENS: Final = 10_000
@@ -41,12 +42,15 @@ class Verifier:
     """Checks tokens against the key set in a file. A token that was checked is remembered until it expires."""
 
     def __init__(self, settings: TokenSettings) -> None:
-        self._path = Path(settings.jwt_jwks_file)
+        self._path = settings.jwt_jwks_file
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = 0.0
         self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
-        self._read()
+        try:
+            self._read()
+        except (jwt.PyJWTError, OSError, ValueError, AttributeError):
+            misconfigured("JWT_JWKS_FILE", "does not hold a JSON Web Key Set")
 
     def verify(self, token: str) -> Principal:
         """The principal that `token` proves. Raises InvalidToken."""
@@ -108,10 +112,13 @@ class _AsciiJson(json.JSONEncoder):
 class Issuer:
     """Makes access tokens with the private key in a PEM file (Ed25519, PKCS 8)."""
 
-    def __init__(self, key_file: str, settings: TokenSettings, lifetime_s: int) -> None:
-        key = load_pem_private_key(Path(key_file).read_bytes(), password=None)
+    def __init__(self, key_file: Path, settings: TokenSettings, lifetime_s: int) -> None:
+        try:
+            key = load_pem_private_key(key_file.read_bytes(), password=None)
+        except (ValueError, TypeError, OSError, UnsupportedAlgorithm):
+            misconfigured("JWT_SIGNING_KEY_FILE", "does not hold a private key in PEM form")
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError("JWT_SIGNING_KEY_FILE must hold an Ed25519 key")
+            misconfigured("JWT_SIGNING_KEY_FILE", "must hold an Ed25519 key")
         self._key, self._kid = key, thumbprint(key)
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self.lifetime_s = lifetime_s

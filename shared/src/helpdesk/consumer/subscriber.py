@@ -25,6 +25,7 @@ from helpdesk.bus import envelope
 from helpdesk.bus.topic_id import topic_id
 from helpdesk.consumer.batch import Gap, Received, Sorted, StreamBatch, sort, streams_of
 from helpdesk.consumer.store import ConsumerStore, Progress, Superseded
+from helpdesk.consumer.turns import Turns
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
 from helpdesk.recorded import Cursor
 from helpdesk.wire import Undecodable
@@ -86,8 +87,7 @@ class Subscriber:
         self._store = ConsumerStore(settings.schema)
         self._topic_id: UUID | None = None
         self._tail: list[Received] = []
-        self._next: dict[int, int] = {}
-        self._sought: dict[int, int] = {}
+        self._turns = Turns()
         self._assignment = 0
         self._broker = KafkaBroker(
             settings.bootstrap,
@@ -152,8 +152,7 @@ class Subscriber:
         self._assignment += 1
         self.state.placed.clear()
         self._tail.clear()
-        self._next.clear()
-        self._sought.clear()
+        self._turns.forget()
 
     async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Seek each partition to where our own progress says; until then `_handle` ignores its records.
@@ -207,7 +206,7 @@ class Subscriber:
 
     def _seek(self, place: TopicPartition, offset: int) -> None:
         self._consumer.seek(place, offset)
-        self._next[place.partition] = offset
+        self._turns.place(place.partition, offset)
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
@@ -235,10 +234,11 @@ class Subscriber:
         if self.state.halted:
             return []
         placed = self.state.placed
+        in_turn, again = self._turns.take([record for record in records if record.partition in placed])
+        for partition, offset in again.items():
+            self._seek(TopicPartition(self._settings.topic, partition), offset)
         received = list(self._tail)
-        for record in records:
-            if record.partition not in placed or not self._in_turn(record):
-                continue
+        for record in in_turn:
             try:
                 recorded, store_epoch = envelope.decode(record.value)
             except POISON as error:
@@ -248,21 +248,6 @@ class Subscriber:
             self.state.unknown += recorded.event is None
             received.append(Received(record.partition, record.offset, recorded, store_epoch))
         return received
-
-    def _in_turn(self, record: ConsumerRecord) -> bool:
-        """Whether this is the partition's next record.
-
-        The assignment is live before the listener has placed it, so a batch that was fetched from Kafka's own offset
-        can still arrive afterwards: it is refused, and the partition sought again (once: our topics have no holes).
-        """
-        expected = self._next[record.partition]
-        if record.offset == expected or (record.offset > expected and self._sought.get(record.partition) == expected):
-            self._next[record.partition] = record.offset + 1
-            return True
-        if record.offset > expected:
-            self._sought[record.partition] = expected
-            self._seek(TopicPartition(record.topic, record.partition), expected)
-        return False
 
     async def _apply_until_done(self, received: Sequence[Received], assignment: int) -> None:
         """Infrastructure errors are tried again for as long as the partitions are ours."""

@@ -13,7 +13,7 @@ from query_api.domain.cursor import list_name
 from query_api.domain.order import Sort
 from query_api.domain.page import Bare, Paging
 from query_api.listing import Listing, enveloped, paging_of
-from query_api.reading import Read, Reading
+from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
 from query_api.views import comments, tickets
 from query_api.views.comments import CommentRow
@@ -25,7 +25,7 @@ router = APIRouter(prefix=API, tags=["comments"])
 @router.get(
     "/tickets/{ticketId}/comments",
     summary="List a ticket's comments",
-    responses={200: {"model": list[CommentShape] | CommentPage}, **problems(400, 401, 403, 404, 503)},
+    responses={**documented(list[CommentShape] | CommentPage), **problems(400, 401, 403, 404, 503)},
 )
 async def list_comments_of_ticket(
     reading: Read,
@@ -41,7 +41,7 @@ async def list_comments_of_ticket(
 @router.get(
     "/comments",
     summary="List comments",
-    responses={200: {"model": CommentPage}, **problems(400, 401, 403, 404, 503)},
+    responses={**documented(CommentPage), **problems(400, 401, 403, 404, 503)},
 )
 async def list_comments(reading: Read, query: Annotated[FlatCommentQuery, Query()]) -> Response:
     """Those of one ticket: always a page, oldest first."""

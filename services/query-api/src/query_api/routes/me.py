@@ -6,7 +6,7 @@ from starlette.responses import Response
 from helpdesk.http.app import API, problems
 from helpdesk.http.problem import Problem
 from helpdesk.http.shapes import UserShape
-from query_api.reading import Read
+from query_api.reading import Read, documented
 from query_api.views import people
 
 router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
@@ -16,8 +16,7 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
     "/me",
     summary="Who am I",
     responses={
-        200: {"model": UserShape},
-        304: {"description": "The caller has it already (If-None-Match)"},
+        **documented(UserShape, tagged=True),
         **problems(401, 503),
     },
 )

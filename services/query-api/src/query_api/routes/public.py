@@ -1,6 +1,7 @@
 """What anyone may ask: where things are, whether the service answers, with which keys tokens are checked."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
@@ -24,7 +25,7 @@ _WELCOME = Welcome(
 )
 
 
-def public_routes(jwks_file: str) -> APIRouter:
+def public_routes(jwks_file: Path) -> APIRouter:
     """The routes that need no token. `jwks_file` holds public keys alone; it is read anew for each answer."""
     router = APIRouter()
 

@@ -13,9 +13,9 @@ from query_api.domain.order import NEWEST_FIRST
 from query_api.domain.page import Bare
 from query_api.domain.tickets import TicketFilter
 from query_api.listing import Listing, enveloped, paging_of
-from query_api.reading import Read, Reading
+from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
-from query_api.views import activities, comments, tickets
+from query_api.views import activities, comments, stats, tickets
 from query_api.views.tickets import TicketRow
 from query_api.wire import ListedTicket, Stats, TicketPage, TicketQuery
 
@@ -26,7 +26,7 @@ TicketId = Annotated[Id, Path(description="The ticket's id.")]
 @router.get(
     "",
     summary="List tickets",
-    responses={200: {"model": list[ListedTicket] | TicketPage}, **problems(400, 401, 503)},
+    responses={**documented(list[ListedTicket] | TicketPage), **problems(400, 401, 503)},
 )
 async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
     """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
@@ -36,19 +36,18 @@ async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) ->
     return listing.answer(reading, paging, await reading.read(*listing.statements(paging)))
 
 
-@router.get("/stats", summary="Count tickets", responses={200: {"model": Stats}, **problems(401, 503)})
+@router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(401, 503)})
 async def count_tickets(reading: Read) -> Response:
     """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
-    (rows,) = await reading.read(tickets.stats(reading.tenant_id, reading.sight))
-    return reading.answer(tickets.counted(rows))
+    (rows,) = await reading.read(stats.of_tickets(reading.tenant_id, reading.sight))
+    return reading.answer(stats.counted(rows))
 
 
 @router.get(
     "/{id}",
     summary="Read a ticket",
     responses={
-        200: {"model": TicketDetailShape},
-        304: {"description": "The caller has it already (If-None-Match)"},
+        **documented(TicketDetailShape, tagged=True),
         **problems(400, 401, 403, 404, 503),
     },
 )

@@ -13,6 +13,7 @@ from query_api.domain.order import Key, Order, Sort
 from query_api.domain.page import Paging
 from query_api.domain.tickets import Sight, TicketFilter
 from query_api.domain.words import PRIORITIES, STATUSES
+from query_api.views.narrowing import narrowed
 from query_api.views.paging import window
 from query_api.views.people import person
 
@@ -23,19 +24,6 @@ _COLUMNS: Final = """
     t.id, t.tenant_id, t.number, t.title, t.description, t.status, t.priority, t.waiting_on, t.resolution, t.tags,
     t.metadata::text as metadata, t.created_by_id, t.assignee_id, t.created_at, t.updated_at, t.version,
     p.email as creator_email, p.name as creator_name"""
-_VISIBLE: Final = "tenant_id = %(tenant_id)s and not deleted"
-_CONDITIONS: Final = {
-    "own": "created_by_id = %(own)s",
-    "status": "status = %(status)s",
-    "waiting_on": "waiting_on = %(waiting_on)s",
-    "resolution": "resolution = %(resolution)s",
-    "priority": "priority = %(priority)s",
-    "created_by_id": "created_by_id = %(created_by_id)s",
-    "assignee_id": "assignee_id = %(assignee_id)s",
-    "search": "(title ilike %(search)s or description ilike %(search)s)",
-    "created_after": "created_at >= %(created_after)s",
-    "created_before": "created_at <= %(created_before)s",
-}
 _PAGE: Final = """
 select {columns}, coalesce(c.comments, '[]') as comments
 from (select * from views.tickets where {visible} {condition} {order_by} {limit}) t
@@ -59,9 +47,6 @@ left join views.people p on p.tenant_id = t.tenant_id and p.id = t.created_by_id
 where t.tenant_id = %(tenant_id)s and t.id = %(id)s and not t.deleted"""
 _HEAD: Final = """
 select created_by_id from views.tickets where tenant_id = %(tenant_id)s and id = %(id)s and not deleted"""
-_STATS: Final = (
-    "select status, priority, count(*) as total from views.tickets where {visible} group by status, priority"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +88,9 @@ class TotalRow:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatsRow:
-    """How many tickets have this status and this priority."""
-
-    status: str
-    priority: str
-    total: int
-
-
 def page(tenant_id: UUID, sight: Sight, filter_: TicketFilter, paging: Paging) -> Statement[TicketRow]:
     """A page of the tickets in sight, and one more where there is one, with their comments and creators."""
-    visible, params = _narrowed(tenant_id, sight, filter_)
+    visible, params = narrowed(tenant_id, sight, filter_)
     part = window(paging)
     sql = _PAGE.format(
         columns=_COLUMNS, visible=visible, condition=part.condition, order_by=part.order_by, limit=part.limit
@@ -124,7 +100,7 @@ def page(tenant_id: UUID, sight: Sight, filter_: TicketFilter, paging: Paging) -
 
 def total(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> Statement[TotalRow]:
     """How many tickets in sight the filter leaves."""
-    visible, params = _narrowed(tenant_id, sight, filter_)
+    visible, params = narrowed(tenant_id, sight, filter_)
     return Statement(_COUNT.format(visible=visible), TotalRow, params)
 
 
@@ -136,12 +112,6 @@ def one(tenant_id: UUID, ticket_id: UUID) -> Statement[TicketRow]:
 def head(tenant_id: UUID, ticket_id: UUID) -> Statement[HeadRow]:
     """Who created a ticket, unless it is deleted."""
     return Statement(_HEAD, HeadRow, {"tenant_id": tenant_id, "id": ticket_id})
-
-
-def stats(tenant_id: UUID, sight: Sight) -> Statement[StatsRow]:
-    """The counts of the tickets in sight."""
-    visible, params = _narrowed(tenant_id, sight, TicketFilter())
-    return Statement(_STATS.format(visible=visible), StatsRow, params)
 
 
 def place_of(row: TicketRow, order: Order) -> Place:
@@ -174,37 +144,6 @@ def ticket(row: TicketRow) -> dict[str, Any]:
 def listed(row: TicketRow) -> dict[str, Any]:
     """The shape in lists, with the comments in short."""
     return {**ticket(row), "comments": orjson.Fragment(row.comments)}
-
-
-def counted(rows: list[StatsRow]) -> dict[str, Any]:
-    """The counts with every word, zero included."""
-    by_status, by_priority = dict.fromkeys(STATUSES, 0), dict.fromkeys(PRIORITIES, 0)
-    for row in rows:
-        by_status[row.status] += row.total
-        by_priority[row.priority] += row.total
-    return {"total": sum(by_status.values()), "byStatus": by_status, "byPriority": by_priority}
-
-
-def _narrowed(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> tuple[str, dict[str, Any]]:
-    wanted = {
-        "own": sight.own,
-        "status": filter_.status.status,
-        "waiting_on": filter_.status.waiting_on,
-        "resolution": filter_.status.resolution,
-        "priority": filter_.priority,
-        "created_by_id": filter_.created_by_id,
-        "assignee_id": filter_.assignee_id,
-        "search": None if filter_.search is None else f"%{_literal(filter_.search)}%",
-        "created_after": filter_.created_after,
-        "created_before": filter_.created_before,
-    }
-    params = {name: value for name, value in wanted.items() if value is not None}
-    return " and ".join([_VISIBLE, *(_CONDITIONS[name] for name in params)]), {"tenant_id": tenant_id, **params}
-
-
-def _literal(text: str) -> str:
-    """Text that a LIKE pattern takes as it stands."""
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _key(row: TicketRow, by: Sort) -> Key:
