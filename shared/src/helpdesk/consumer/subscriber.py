@@ -274,8 +274,10 @@ class Subscriber:
             done = sort(received, versions)
             progress = self._progress(received, done.tail)
             if done.batches:
-                await self._handler(connection, done.batches)
+                # The guard first: its rows make a second consumer of the same events (a zombie after a rebalance) wait
+                # and then find itself superseded, where the handler's own writes would collide.
                 await self._store.advance(connection, done.batches)
+                await self._handler(connection, done.batches)
                 await connection.execute(f"notify {self._settings.schema}_applied")
             if progress:
                 await self._store.move(connection, self._settings.topic, progress)
