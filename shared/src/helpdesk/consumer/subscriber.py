@@ -311,6 +311,8 @@ class Subscriber:
     async def _hint(self, progress: Sequence[Progress]) -> None:
         """Tell Kafka, for lag tools and operators; nothing of ours ever reads it."""
         offsets = {TopicPartition(self._settings.topic, p.partition): p.next_offset for p in progress}
+        if not offsets:  # the batch was nothing but a tail; aiokafka refuses to commit nothing
+            return
         with suppress(KafkaError):
             await self._consumer.commit(offsets)
 
