@@ -255,6 +255,9 @@ async def _producer(settings: RelaySettings) -> AsyncIterator[AIOKafkaProducer]:
         with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
             async with asyncio.timeout(2.0):
                 await producer.stop()
+        # aiokafka's own cancelled tasks speak through `stop`; our cancellation must not be lost among them.
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
 
 
 async def _row(connection: Connection, query: str, params: Any) -> tuple[Any, ...] | None:
