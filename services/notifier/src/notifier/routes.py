@@ -13,8 +13,9 @@ from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
 from helpdesk.postgres.pool import Pool
-from notifier import lists, store
-from notifier.store import Filter
+from notifier import lists
+from notifier.store import feed
+from notifier.store.feed import Filter
 from notifier.wire import CountShape, ListQuery, NotificationList, NotificationShape, notification
 
 PATH: Final = f"{API}/notifications"
@@ -27,7 +28,6 @@ def notification_routes(pool: Pool) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
-    @router.head(PATH, include_in_schema=False)
     @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401))
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
@@ -42,28 +42,27 @@ def notification_routes(pool: Pool) -> APIRouter:
             response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
         return response
 
-    @router.head(f"{PATH}/unread-count", include_in_schema=False)
     @router.get(
         f"{PATH}/unread-count", summary="How many are unread", response_model=CountShape, responses=problems(401)
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
-        count = await store.count(pool, caller, Filter(is_read=False))
+        count = await feed.count(pool, caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
     @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401))
     async def read_all(caller: Caller) -> CountShape:
-        return CountShape(count=await store.mark_all_read(pool, caller))
+        return CountShape(count=await feed.mark_all_read(pool, caller))
 
     @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404))
     async def read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
-        row = await store.mark_read(pool, caller, id)
+        row = await feed.mark_read(pool, caller, id)
         if row is None:
             raise _unknown()
         return notification(row)
 
     @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404))
     async def delete(caller: Caller, id: Id) -> None:  # noqa: A002
-        if not await store.delete(pool, caller, id):
+        if not await feed.delete(pool, caller, id):
             raise _unknown()
 
     return router

@@ -10,12 +10,12 @@ from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import RecordedEvent, Stream
-from notifier import store
 from notifier.domain.notice import Notice
 from notifier.domain.person import Person
 from notifier.domain.person import evolve as registered
 from notifier.domain.rules import notices_for
 from notifier.domain.ticket import Ticket, evolve
+from notifier.store import intake
 
 _TICKET = get_args(TicketEvent)
 
@@ -35,15 +35,15 @@ async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> Non
 
     Streams that the notifier does not know change nothing; the guard moves over them all the same.
     """
-    await store.write_people(connection, _people(batches))
+    await intake.write_people(connection, _people(batches))
     ticket_batches = [batch for batch in batches if batch.stream.type == "ticket"]
     if not ticket_batches:
         return
-    known = await store.tickets(connection, [batch.stream for batch in ticket_batches if batch.from_version > 0])
+    known = await intake.tickets(connection, [batch.stream for batch in ticket_batches if batch.from_version > 0])
     steps = [step for batch in ticket_batches for step in _steps(batch, known.get(batch.stream))]
-    await store.write_tickets(connection, {step.stream: step.ticket for step in steps})
-    roles = await store.roles(connection, {pair for step in steps for pair in _concerned(step)})
-    await store.write_notifications(connection, list(_notifications(steps, roles)))
+    await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
+    roles = await intake.roles(connection, {pair for step in steps for pair in _concerned(step)})
+    await intake.write_notifications(connection, list(_notifications(steps, roles)))
 
 
 def commands(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from helpdesk.http.shapes import PersonShape, person
 from helpdesk.http.wire import Answer, Body, Instant
 from notifier.domain.notice import NoticeType
-from notifier.store import NotificationRow
+from notifier.store.feed import NotificationRow
 
 
 def _upper(value: object) -> object:
@@ -25,18 +25,22 @@ class ListQuery(Body):
     unread_only: bool = Field(False, description="Only those that are not read yet.")
     is_read: bool | None = None
     type: Annotated[NoticeType | None, BeforeValidator(_upper)] = Field(None, description="In any case.")
-    page: int = Field(1, ge=1)
-    limit: int = Field(20, ge=1, le=100)
-    cursor: str | None = Field(None, max_length=500, description="Opaque; present but empty: from the start.")
-    sort_by: Literal["createdAt"] = "createdAt"
-    sort_order: Annotated[Literal["asc", "desc"], BeforeValidator(_lower)] = "asc"
+    page: int = Field(1, ge=1, le=2**53 - 1, description="Page mode: which page, from 1; as deep as row 10,000.")
+    limit: int = Field(20, ge=1, le=100, description="Rows on a page.")
+    cursor: str | None = Field(
+        None, max_length=4096, description="Cursor mode: a `nextCursor` or `previousCursor`; empty: from the start."
+    )
+    sort_by: Literal["createdAt"] = Field("createdAt", description="There is no other order.")
+    sort_order: Annotated[Literal["asc", "desc"], BeforeValidator(_lower)] = Field(
+        "asc", description="Of paged lists; a cursor carries its own."
+    )
 
 
 class NotificationShape(Answer):
     """One in-app notification."""
 
     id: UUID
-    type: NoticeType
+    type: str = Field(description="TICKET_ASSIGNED, COMMENT_ADDED, STATUS_CHANGED and newer ones.")
     user_id: UUID
     title: str
     message: str = Field(description="A sentence with the ticket's title.")
@@ -46,32 +50,24 @@ class NotificationShape(Answer):
     actor: PersonShape | None = Field(description="Who did it; null while their account is not known here yet.")
 
 
-class PageMeta(Answer):
-    """Where a page stands."""
+class NotificationMeta(Answer):
+    """Where a page stands, and how to go on in either direction. A cursor's page has no number and is not counted."""
 
-    page: int
     limit: int
-    total: int
-    total_pages: int
     has_next_page: bool
     has_previous_page: bool
-
-
-class CursorMeta(Answer):
-    """How to go on from here in either direction."""
-
-    limit: int
     next_cursor: str | None
     previous_cursor: str | None
-    has_next_page: bool
-    has_previous_page: bool
+    page: int | None = None
+    total: int | None = None
+    total_pages: int | None = None
 
 
 class NotificationPage(Answer):
     """The envelope of a list."""
 
     data: list[NotificationShape]
-    meta: PageMeta | CursorMeta
+    meta: NotificationMeta
 
 
 NotificationList: TypeAlias = list[NotificationShape] | NotificationPage
@@ -89,7 +85,7 @@ def notification(row: NotificationRow) -> NotificationShape:
     known = row.actor_email is not None and row.actor_name is not None
     return NotificationShape(
         id=row.id,
-        type=NoticeType(row.type),
+        type=row.type,
         user_id=row.user_id,
         title=row.title,
         message=row.message,

@@ -1,0 +1,121 @@
+"""What the intake reads and writes, everyone's, in bulk, inside the transaction that moves the guard."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from helpdesk.postgres.pool import Connection
+from helpdesk.recorded import Stream
+from notifier.domain.notice import Notice, in_app_id
+from notifier.domain.person import Person
+from notifier.domain.ticket import Ticket
+
+TICKETS: Final = """
+select t.tenant_id, t.id, t.number, t.title, t.creator_id, t.assignee_id
+from notices.ticket t join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
+
+WRITE_TICKETS: Final = """
+insert into notices.ticket (tenant_id, id, number, title, creator_id, assignee_id)
+select * from unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::text[], %s::uuid[], %s::uuid[])
+on conflict (tenant_id, id) do update set title = excluded.title, assignee_id = excluded.assignee_id"""
+
+WRITE_PEOPLE: Final = """
+insert into notices.person (tenant_id, id, email, name, role)
+select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+on conflict (tenant_id, id) do update set email = excluded.email, name = excluded.name, role = excluded.role"""
+
+ROLES: Final = """
+select p.tenant_id, p.id, p.role
+from notices.person p join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
+
+# A zombie after a rebalance may write the same row first; it, or this one, then loses on the guard and rolls back.
+WRITE_NOTIFICATIONS: Final = """
+insert into notices.notification
+    (tenant_id, id, user_id, event_id, type, title, message, data, actor_id, is_internal, created_at)
+select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
+                     %s::uuid[], %s::boolean[], %s::timestamptz[])
+on conflict (tenant_id, id) do nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class _TicketRow:
+    tenant_id: UUID
+    id: UUID
+    number: int
+    title: str
+    creator_id: UUID
+    assignee_id: UUID | None
+
+
+async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Ticket]:
+    """The snapshots of these tickets as they stand."""
+    cursor = connection.cursor(row_factory=class_row(_TicketRow))
+    await cursor.execute(TICKETS, ([s.tenant_id for s in streams], [s.id for s in streams]))
+    return {
+        Stream(row.tenant_id, "ticket", row.id): Ticket(row.id, row.number, row.title, row.creator_id, row.assignee_id)
+        for row in await cursor.fetchall()
+    }
+
+
+async def write_tickets(connection: Connection, rows: Mapping[Stream, Ticket]) -> None:
+    """Insert or replace, in key order."""
+    ordered = sorted(rows)
+    found = [rows[stream] for stream in ordered]
+    columns = (
+        [s.tenant_id for s in ordered],
+        [t.id for t in found],
+        [t.number for t in found],
+        [t.title for t in found],
+        [t.creator_id for t in found],
+        [t.assignee_id for t in found],
+    )
+    await connection.execute(WRITE_TICKETS, columns)
+
+
+async def write_people(connection: Connection, rows: Mapping[Stream, Person]) -> None:
+    """Insert or replace, in key order."""
+    if not rows:
+        return
+    ordered = sorted(rows)
+    found = [rows[stream] for stream in ordered]
+    columns = (
+        [s.tenant_id for s in ordered],
+        [s.id for s in ordered],
+        [p.email for p in found],
+        [p.name for p in found],
+        [p.role for p in found],
+    )
+    await connection.execute(WRITE_PEOPLE, columns)
+
+
+async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -> dict[UUID, dict[UUID, str]]:
+    """Tenant → person → role, of these (tenant, person); one who is not known yet is missing."""
+    cursor = await connection.execute(ROLES, ([tenant for tenant, _ in people], [person for _, person in people]))
+    found: dict[UUID, dict[UUID, str]] = {}
+    for tenant_id, person_id, role in await cursor.fetchall():
+        found.setdefault(tenant_id, {})[person_id] = role
+    return found
+
+
+async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+    """Insert in-app notifications, given as (tenant, the command's first event, notice); one that stands is kept."""
+    if not rows:
+        return
+    columns = (
+        [tenant_id for tenant_id, _, _ in rows],
+        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [notice.user_id for _, _, notice in rows],
+        [event_id for _, event_id, _ in rows],
+        [notice.type.value for _, _, notice in rows],
+        [notice.title for _, _, notice in rows],
+        [notice.message for _, _, notice in rows],
+        [Jsonb(dict(notice.data)) for _, _, notice in rows],
+        [notice.actor_id for _, _, notice in rows],
+        [notice.is_internal for _, _, notice in rows],
+        [notice.at for _, _, notice in rows],
+    )
+    await connection.execute(WRITE_NOTIFICATIONS, columns)

@@ -1,0 +1,58 @@
+"""What the intake promises when a process joins, leaves, or meets a record that nobody can read."""
+
+import asyncio
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from helpdesk.http.app import edge
+from integration.notifier.world import Running, World, commented, eventually, running
+from localstack.stack import Servers
+from notifier.app import build_app, build_intake
+
+COMMANDS = 40
+
+
+async def test_each_is_told_once_while_a_second_intake_joins_and_the_first_leaves(world: World) -> None:
+    requester = await world.person("USER")
+    agent = await world.person("AGENT", requester.tenant_id)
+    tickets = [await world.ticket(requester) for _ in range(4)]
+    second = build_intake(world.settings, world.worker_pool)
+    joining = Running(second.run)
+
+    async def write(share: int) -> None:
+        for number in range(COMMANDS):
+            if share == 0 and number == COMMANDS // 4:
+                joining.start()
+                await eventually(lambda: second.state.reason is None)
+            if share == 0 and number == COMMANDS // 2:
+                await world.consuming.stop()
+            await world.append(tickets[share], commented(agent), settle=False)
+
+    try:
+        await asyncio.gather(*(write(share) for share in range(len(tickets))))
+        for ticket in tickets:
+            await world.append(ticket, commented(agent))
+        assert second.state.halted is None
+        assert await world.get(requester, "/unread-count") == {"count": len(tickets) * (COMMANDS + 1)}
+    finally:
+        world.consuming.start()
+        await eventually(lambda: world.intake.state.reason is None)
+        await joining.stop()
+
+
+async def test_a_record_that_nobody_can_read_halts_the_intake_and_health_says_why(servers: Servers) -> None:
+    async with running(servers) as world:
+        app = build_app(world.settings, world.worker_pool, world.intake)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test") as client:
+            assert (await client.get("/health/ready")).status_code == 200
+            producer = AIOKafkaProducer(bootstrap_servers=world.settings.kafka_bootstrap_servers)
+            await producer.start()
+            await producer.send_and_wait(world.settings.events_topic, b"{}", partition=0)
+            await producer.stop()
+            await eventually(lambda: world.intake.state.halted)
+            answer = await client.get("/health/ready")
+            assert answer.status_code == 503
+            assert "halted" in answer.json()["checks"]["intake"]
+            assert answer.json()["checks"]["database"] == "ok"
+            assert (await client.get("/health/live")).status_code == 200
