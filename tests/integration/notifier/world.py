@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -206,7 +207,7 @@ async def running(servers: Servers) -> AsyncIterator[World]:
             settings=settings,
             relay_dsn=values["command_api_relay_database_url"],
             events=EventStore(append_pool, "events"),
-            issuer=Issuer(values["jwt_signing_key_file"], settings, 3600),
+            issuer=Issuer(Path(values["jwt_signing_key_file"]), settings, 3600),
             applied=applied,
             worker_pool=worker_pool,
             client=client,
