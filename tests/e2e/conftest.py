@@ -1,0 +1,52 @@
+"""Who takes part in the end-to-end tests. Sessions are shared, tickets never: each test opens its own."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+
+from localstack.stack import Stack
+from support.people import People, Person
+
+
+@pytest_asyncio.fixture(scope="session")
+async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without a token, before the gateway."""
+    async with httpx.AsyncClient(base_url=stack.origin, timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="session")
+async def people(client: httpx.AsyncClient) -> People:
+    """Everybody."""
+    return People(client)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def admin(people: People) -> Person:
+    """ADMIN of the default tenant."""
+    return await people.admin()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def agent(people: People) -> Person:
+    """AGENT of the default tenant."""
+    return await people.agent()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stranger(people: People) -> Person:
+    """ADMIN of another tenant."""
+    return await people.stranger()
+
+
+@pytest_asyncio.fixture
+async def user(people: People) -> Person:
+    """USER of the default tenant, new for each test: what they see is theirs alone."""
+    return await people.newcomer()
+
+
+@pytest_asyncio.fixture
+async def other_user(people: People) -> Person:
+    """Another USER of the default tenant."""
+    return await people.newcomer(name="Otto Other")
