@@ -5,7 +5,7 @@ PATHS := shared services deploy tests
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-all run status clean events logs mails lock coverage openapi
+.PHONY: help setup check format test test-all run status clean events logs mails lock coverage openapi env-example
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -62,3 +62,6 @@ coverage: setup ## All tests but the long ones, with what they reach
 
 openapi: setup ## Write the merged OpenAPI document anew
 	$(BIN)/python deploy/openapi.py
+
+env-example: setup ## Write deploy/.env.example anew from the settings
+	$(BIN)/python deploy/env_example.py
