@@ -1,5 +1,6 @@
 """What people see of tickets, on a real PostgreSQL with row-level security (contract §3, §6, §13)."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -167,6 +168,15 @@ async def test_the_callers_own_account(views: Views) -> None:
     assert (me["role"], me["roles"], me["enabled"], me["isActive"]) == ("AGENT", ["ROLE_AGENT"], True, True)
     disabled = await views.person("USER", enabled=False)
     assert await views.refused(disabled, "/auth/me") == (401, "unknown_user")
+
+
+async def test_an_account_that_the_views_do_not_know_is_late_or_a_stranger(views: Views) -> None:
+    def since(age: timedelta) -> Person:
+        tenant, user = uuid4(), uuid4()
+        return Person(tenant, user, "USER", views.token(tenant, user, "USER", age))
+
+    assert await views.refused(since(timedelta(seconds=1)), "/auth/me") == (503, "unavailable")
+    assert await views.refused(since(timedelta(minutes=2)), "/auth/me") == (401, "unknown_user")
 
 
 async def test_without_a_token_nothing_is_told(views: Views) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -59,10 +60,10 @@ class Views:
     client: httpx.AsyncClient
     number: int = 0
 
-    def token(self, tenant_id: UUID, user_id: UUID, role: str) -> dict[str, str]:
+    def token(self, tenant_id: UUID, user_id: UUID, role: str, age: timedelta = timedelta()) -> dict[str, str]:
         """The header that proves who asks."""
         token = self.issuer.issue(
-            tenant_id=tenant_id, user_id=user_id, email=f"{user_id}@example.com", role=role, now=datetime.now(UTC)
+            tenant_id=tenant_id, user_id=user_id, email=f"{user_id}@example.com", role=role, now=datetime.now(UTC) - age
         )
         return {"Authorization": f"Bearer {token}"}
 
@@ -157,7 +158,7 @@ async def running(servers: Servers) -> AsyncIterator[Views]:
         await connect(settings.migrate_database_url, name="test") as admin,
         httpx.AsyncClient(transport=transport, base_url="http://tickets.test") as client,
     ):
-        issuer = Issuer(values["jwt_signing_key_file"], settings, 3600)
+        issuer = Issuer(Path(values["jwt_signing_key_file"]), settings, 3600)
         yield Views(settings, admin, issuer, client)
     listening.cancel()
     with suppress(asyncio.CancelledError):

@@ -1,6 +1,7 @@
 """What every read has in common: who asks, what they may see, and whether the views had reached what they wrote."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -54,6 +55,7 @@ class Reading:
     sources: Sources
     tenant_id: UUID
     user_id: UUID
+    issued_at: datetime
     sight: Sight
     behind: bool
 
@@ -91,7 +93,7 @@ async def _reading(
             raise Problem(400, "malformed_consistency_token", f"Consistency-Token: {error}.") from error
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S)
     sight = sight_of(caller.role, caller.user_id)
-    return Reading(request, sources, caller.tenant_id, caller.user_id, sight, behind)
+    return Reading(request, sources, caller.tenant_id, caller.user_id, caller.issued_at, sight, behind)
 
 
 def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:

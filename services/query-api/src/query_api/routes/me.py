@@ -1,14 +1,19 @@
 """The caller's own account (contract §4)."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from helpdesk.http.app import API, problems
-from helpdesk.http.problem import Problem
+from helpdesk.http.problem import Problem, unavailable
 from helpdesk.http.shapes import UserShape
 from query_api.reading import Read, documented
 from query_api.views import people
 
+SIGN_UP_SEEN_WITHIN: Final = timedelta(minutes=1)
+"""An account that is missing for a younger token is a sign-up that the views have not seen, not a stranger."""
 router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
 
 
@@ -17,12 +22,14 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
     summary="Who am I",
     responses={
         **documented(UserShape, tagged=True),
-        **problems(401, 503),
+        **problems(400, 401, 503),
     },
 )
 async def read_me(reading: Read) -> Response:
     """The account that the token belongs to."""
     (found,) = await reading.read(people.one(reading.tenant_id, reading.user_id))
+    if not found and datetime.now(UTC) - reading.issued_at < SIGN_UP_SEEN_WITHIN:
+        raise unavailable()
     if not found or not found[0].enabled:
         raise Problem(
             401, "unknown_user", "This account is unknown or disabled.", headers={"WWW-Authenticate": "Bearer"}

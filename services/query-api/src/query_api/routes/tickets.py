@@ -36,7 +36,7 @@ async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) ->
     return listing.answer(reading, paging, await reading.read(*listing.statements(paging)))
 
 
-@router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(401, 503)})
+@router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(400, 401, 503)})
 async def count_tickets(reading: Read) -> Response:
     """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
     (rows,) = await reading.read(stats.of_tickets(reading.tenant_id, reading.sight))
