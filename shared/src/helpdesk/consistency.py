@@ -72,22 +72,25 @@ class Applied:
         self._behind = False
         self._connected = asyncio.Event()
 
-    async def wait(self, positions: Iterable[Position], bound_s: float = BOUND_S) -> bool:
+    async def wait(self, positions: Iterable[Position], bound_s: float = BOUND_S, *, ours: bool = True) -> bool:
         """Whether the views have reached `positions`, waiting at most `bound_s`.
 
         After one time-out the process answers False at once until progress is reported again: while the views are
-        down, no request waits for them in vain.
+        down, no request waits for them in vain. Positions that are not `ours` (a client's token) may name what never
+        was, so their time-out tells nothing of the views.
         """
         if self._behind or not self._connected.is_set():
             return False
         waiter = _Waiter(list(positions), asyncio.get_running_loop().create_future())
+        if not waiter.positions:
+            return True
         self._waiters.add(waiter)
         self._dirty.set()
         try:
             async with asyncio.timeout(bound_s):
                 await waiter.done
         except TimeoutError:
-            self._behind = True
+            self._behind = self._behind or ours
             return False
         else:
             return True
@@ -113,6 +116,7 @@ class Applied:
                 ):
                     await listening.execute(f"listen {self._schema}_applied")
                     self._behind = False
+                    self._dirty.set()  # those who waited while the connection was lost
                     self._connected.set()
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._listen(listening))
