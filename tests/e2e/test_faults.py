@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from aiohttp import web
 
 from localstack.stack import Stack
 from support.invariants import assert_all_hold
@@ -27,6 +29,16 @@ class Run:
     behind: int = 0
     stop: bool = False
     progress: asyncio.Condition = field(default_factory=asyncio.Condition)
+    delivered: dict[str, set[str]] = field(default_factory=dict)
+    """The ids of the webhook deliveries that told of each ticket: one effect has one id, however often it is sent."""
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """A receiver of webhooks."""
+        body = await request.json()
+        self.delivered.setdefault(body["data"]["ticketId"], set()).add(request.headers["webhook-id"])
+        async with self.progress:
+            self.progress.notify_all()
+        return web.Response()
 
     async def write(self) -> None:
         """Create tickets and comment on them until told to stop."""
@@ -71,7 +83,31 @@ async def run(stack: Stack) -> AsyncIterator[Run]:
         person = {"email": f"fault-{uuid4()}@example.com", "password": "SecurePass123!", "name": "Faulty Tester"}
         signed_up = await http.post(f"{API}/auth/signup", json=person)
         assert signed_up.status_code == 201, signed_up.text
-        yield Run(http, {"Authorization": f"Bearer {signed_up.json()['token']}"})
+        run = Run(http, {"Authorization": f"Bearer {signed_up.json()['token']}"})
+        async with _receiver(run) as url:
+            agent = await http.post(
+                f"{API}/auth/login", json={"email": "agent@example.com", "password": "SecurePass123!"}
+            )
+            staff = {"Authorization": f"Bearer {agent.json()['token']}"}
+            hook = await http.post(f"{API}/webhooks", headers=staff, json={"url": url, "events": ["TICKET_CREATED"]})
+            assert hook.status_code == 201, hook.text
+            yield run
+            gone = await http.delete(f"{API}/webhooks/{hook.json()['id']}", headers=staff)
+            assert gone.status_code == 200, gone.text
+
+
+@asynccontextmanager
+async def _receiver(run: Run) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/", run.receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
 
 
 async def _around(run: Run, fault: Callable[[], None]) -> None:
@@ -93,6 +129,8 @@ async def _every_acknowledged_command_shows_once(run: Run, stack: Stack) -> None
     assert len(set(titles)) == len(titles)
     by_title = {one["title"]: one["id"] for one in listed}
     assert {title: by_title.get(title) for title in run.acknowledged} == run.acknowledged
+    await run.reaches(lambda: run.delivered.keys() >= set(run.acknowledged.values()))
+    assert [ids for ids in run.delivered.values() if len(ids) != 1] == []
 
 
 @pytest.mark.parametrize("victim", ["command-api", "query-api", "projector", "webhook-dispatcher", "notifier", "kafka"])
