@@ -2,25 +2,25 @@
 
 from pydantic import Field
 
-from helpdesk.settings import KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
 
 
 class IntakeSettings(KafkaSettings, LogSettings):
     """What `intake` needs."""
 
-    notifier_worker_database_url: str = Field(description="PostgreSQL DSN of the role that writes notifications.")
+    notifier_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes notifications.")
 
 
 class NotifierSettings(IntakeSettings, TokenSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     notifier_port: int = Field(8085, ge=1, le=65535, description="Where the notifier listens.")
-    notifier_database_url: str = Field(description="PostgreSQL DSN of the role that answers people, tenant by tenant.")
+    notifier_database_url: Dsn = Field(description="PostgreSQL DSN of the role that answers people, tenant by tenant.")
 
 
 class NotifierMigrateSettings(NotifierSettings, MigrateSettings):
     """What `migrate` needs."""
 
-    command_api_notices_database_url: str = Field(
+    command_api_notices_database_url: Dsn = Field(
         description="PostgreSQL DSN of the role that may ask notices.applied."
     )
