@@ -71,6 +71,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
     }
     headers = {
         "X-Request-Id": SERVICE_REQUEST_ID,
+        "X-Served-By": request.app[WHO],
         "Server": "echo/1.0",
         "X-Powered-By": "echo",
         "Access-Control-Allow-Origin": "https://service.example",

@@ -22,7 +22,7 @@ SERVICES = (
     Service("projector", ("run",)),
     Service("query_api", ("serve",)),
     Service("webhook_dispatcher", ("serve", "intake", "send", "relay")),
-    Service("notifier", ("serve", "intake", "relay")),
+    Service("notifier", ("serve", "intake")),
 )
 """In the order of their migrations: who is read comes before who reads."""
 

@@ -13,7 +13,7 @@ from helpdesk.events.operations import SystemProbed
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.http.app import edge
-from helpdesk.http.server import Job, run_jobs, serve
+from helpdesk.http.server import Job, run_jobs, run_process, serve
 from helpdesk.observability.logs import configure
 from helpdesk.recorded import Stream
 from helpdesk.settings import load
@@ -64,19 +64,19 @@ def main(argv: list[str]) -> None:
         case ["all" | "serve" as part]:
             settings = load(CommandSettings)
             configure("command-api", settings)
-            asyncio.run(run(settings, relaying=part == "all"))
+            run_process(run(settings, relaying=part == "all"))
         case ["relay"]:
             relaying = load(RelaySettings)
             configure("command-api", relaying)
-            asyncio.run(run_jobs([relay_job(relaying, RelayState())]))
+            run_process(run_jobs([relay_job(relaying, RelayState())]))
         case ["migrate"]:
             changing = load(CommandMigrateSettings)
             configure("command-api", changing)
-            asyncio.run(migrate(changing))
+            run_process(migrate(changing))
         case ["seed"]:
-            asyncio.run(plant(load(CommandSettings)))
+            run_process(plant(load(CommandSettings)))
         case ["probe"]:
-            asyncio.run(probe(load(CommandSettings)))
+            run_process(probe(load(CommandSettings)))
         case _:
             raise SystemExit(USAGE)
 

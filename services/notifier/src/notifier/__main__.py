@@ -1,10 +1,9 @@
 """Entry points: `python -m notifier serve | intake | all | migrate`."""
 
-import asyncio
 import sys
 
 from helpdesk.http.app import edge
-from helpdesk.http.server import run_jobs
+from helpdesk.http.server import run_jobs, run_process
 from helpdesk.http.server import serve as run_server
 from helpdesk.observability.logs import configure
 from helpdesk.postgres.pool import open_pool
@@ -42,19 +41,19 @@ def main(argv: list[str]) -> None:
         case ["serve"]:
             serving = load(NotifierSettings)
             configure("notifier", serving)
-            asyncio.run(serve(serving))
+            run_process(serve(serving))
         case ["intake"]:
             taking_in = load(IntakeSettings)
             configure("notifier", taking_in)
-            asyncio.run(intake(taking_in))
+            run_process(intake(taking_in))
         case ["all"]:
             settings = load(NotifierSettings)
             configure("notifier", settings)
-            asyncio.run(everything(settings))
+            run_process(everything(settings))
         case ["migrate"]:
             changing = load(NotifierMigrateSettings)
             configure("notifier", changing)
-            asyncio.run(migrate(changing))
+            run_process(migrate(changing))
         case _:
             raise SystemExit("usage: python -m notifier serve | intake | all | migrate")
 

@@ -1,10 +1,9 @@
 """Entry points: `python -m projector run | all | migrate`."""
 
-import asyncio
 import sys
 
 from helpdesk.http.app import edge
-from helpdesk.http.server import serve
+from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configure
 from helpdesk.settings import load
 from projector.app import build_app, migrate, subscriber
@@ -23,11 +22,11 @@ def main(argv: list[str]) -> None:
         case ["run" | "all"]:
             settings = load(ProjectorSettings)
             configure("projector", settings)
-            asyncio.run(run(settings))
+            run_process(run(settings))
         case ["migrate"]:
             changing = load(ProjectorMigrateSettings)
             configure("projector", changing)
-            asyncio.run(migrate(changing))
+            run_process(migrate(changing))
         case _:
             raise SystemExit("usage: python -m projector run | all | migrate")
 

@@ -1,10 +1,9 @@
 """Entry points: `python -m query_api serve | all | migrate | openapi`."""
 
-import asyncio
 import sys
 
 from helpdesk.http.app import edge
-from helpdesk.http.server import serve
+from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configure
 from helpdesk.settings import load
 from query_api.app import build_app, migrate, progress
@@ -24,11 +23,11 @@ def main(argv: list[str]) -> None:
         case ["serve" | "all"]:
             settings = load(QuerySettings)
             configure("query-api", settings)
-            asyncio.run(run(settings))
+            run_process(run(settings))
         case ["migrate"]:
             changing = load(QueryMigrateSettings)
             configure("query-api", changing)
-            asyncio.run(migrate(changing))
+            run_process(migrate(changing))
         case ["openapi"]:
             sys.stdout.write(merged().decode())
         case _:

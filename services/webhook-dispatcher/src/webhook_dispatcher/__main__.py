@@ -1,13 +1,12 @@
 """Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate`."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.http.app import edge
-from helpdesk.http.server import run_jobs
+from helpdesk.http.server import run_jobs, run_process
 from helpdesk.http.server import serve as run_server
 from helpdesk.observability.logs import configure
 from helpdesk.settings import LogSettings, load
@@ -78,7 +77,7 @@ def _run(settings: type[S], part: Callable[[S], Awaitable[None]]) -> None:
     async def run() -> None:
         await part(loaded)
 
-    asyncio.run(run())
+    run_process(run())
 
 
 if __name__ == "__main__":

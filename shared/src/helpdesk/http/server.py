@@ -3,13 +3,20 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 Job = Callable[[], Awaitable[None]]
+
+
+def run_process(main: Coroutine[Any, Any, None]) -> None:
+    """Run a process's main coroutine to its end, on the fast loop."""
+    uvloop.run(main)
 
 
 async def serve(app: ASGIApp, host: str, port: int, jobs: Sequence[Job] = ()) -> None:
@@ -25,7 +32,6 @@ async def serve(app: ASGIApp, host: str, port: int, jobs: Sequence[Job] = ()) ->
         access_log=False,
         server_header=False,
         date_header=True,
-        loop="uvloop",
         http="httptools",
         lifespan="on",
         timeout_keep_alive=75,
