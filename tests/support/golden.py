@@ -1,0 +1,77 @@
+"""The golden files: one for every stored name and version, as its data stood in the store on the day it was introduced."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from helpdesk.events import Event, operations, tenant, ticket, user, webhook
+
+FOLDER: Final = Path(__file__).parents[1] / "contract" / "golden"
+
+AT: Final = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+BY: Final = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
+OTHER: Final = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c")
+COMMENT: Final = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5d")
+METADATA: Final = {"channel": "mail", "deep": {"list": [1, 2.5, True, None, "ü"]}}
+
+EXPECTED: Final[dict[tuple[str, int], Event]] = {
+    ("ticket.created", 1): ticket.TicketCreated(
+        number=1042,
+        title='The "printer" burns 🔥',
+        description="Smoke.\nEverywhere.",
+        priority="high",
+        metadata=METADATA,
+        tags=("vip", "hardware"),
+        by=BY,
+        at=AT,
+    ),
+    ("ticket.retitled", 1): ticket.TicketRetitled(title="The fax burns", previous="The printer burns", by=BY, at=AT),
+    ("ticket.description_rewritten", 1): ticket.TicketDescriptionRewritten(
+        description="", previous="Smoke.", by=BY, at=AT
+    ),
+    ("ticket.prioritized", 1): ticket.TicketPrioritized(priority="critical", previous="medium", by=BY, at=AT),
+    ("ticket.metadata_replaced", 1): ticket.TicketMetadataReplaced(metadata=None, previous=METADATA, by=BY, at=AT),
+    ("ticket.tagged", 1): ticket.TicketTagged(tags=("vip", "login"), by=BY, at=AT),
+    ("ticket.untagged", 1): ticket.TicketUntagged(tags=("vip",), by=BY, at=AT),
+    ("ticket.assigned", 1): ticket.TicketAssigned(assignee_id=OTHER, previous=None, by=BY, at=AT),
+    ("ticket.unassigned", 1): ticket.TicketUnassigned(previous=OTHER, by=BY, at=AT),
+    ("ticket.started", 1): ticket.TicketStarted(previous="open", by=BY, at=AT),
+    ("ticket.returned", 1): ticket.TicketReturned(previous="in_progress", by=BY, at=AT),
+    ("ticket.resolved", 1): ticket.TicketResolved(resolution="solved", previous="in_progress", by=BY, at=AT),
+    ("ticket.closed", 1): ticket.TicketClosed(resolution="cancelled", previous="open", by=BY, at=AT),
+    ("ticket.reopened", 1): ticket.TicketReopened(status="in_progress", previous="closed", by=BY, at=AT),
+    ("ticket.wait_started", 1): ticket.TicketWaitStarted(waiting_on="requester", previous=None, by=BY, at=AT),
+    ("ticket.wait_ended", 1): ticket.TicketWaitEnded(previous="third_party", by=BY, at=AT),
+    ("ticket.deleted", 1): ticket.TicketDeleted(by=BY, at=AT),
+    ("comment.added", 1): ticket.CommentAdded(comment_id=COMMENT, content="Help!", is_internal=False, by=BY, at=AT),
+    ("comment.edited", 1): ticket.CommentEdited(
+        comment_id=COMMENT, content="Quick!", previous="Help!", is_internal=True, by=BY, at=AT
+    ),
+    ("comment.deleted", 1): ticket.CommentDeleted(comment_id=COMMENT, is_internal=False, by=BY, at=AT),
+    ("user.registered", 1): user.UserRegistered(
+        email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
+    ),
+    ("tenant.created", 1): tenant.TenantCreated(
+        name="Acme", slug="acme", settings={"openRegistration": True}, by=BY, at=AT
+    ),
+    ("webhook.endpoint_created", 1): webhook.WebhookEndpointCreated(
+        url="https://example.com/hook", events=("ticket.*", "TICKET_CREATED"), by=BY, at=AT
+    ),
+    ("webhook.endpoint_changed", 1): webhook.WebhookEndpointChanged(
+        url="https://example.com/hook",
+        events=("comment.added",),
+        is_active=False,
+        secret_replaced=True,
+        by=BY,
+        at=AT,
+    ),
+    ("webhook.endpoint_deleted", 1): webhook.WebhookEndpointDeleted(by=BY, at=AT),
+    ("system.probed", 1): operations.SystemProbed(at=AT),
+}
+"""What each golden file tells of. A file whose event has since got a newer version expects the upcast event."""
+
+
+def file_of(type_: str, schema_version: int) -> Path:
+    """`ticket.created.v1.json` and the like."""
+    return FOLDER / f"{type_}.v{schema_version}.json"
