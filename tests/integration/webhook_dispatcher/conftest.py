@@ -1,4 +1,4 @@
-"""One dispatcher for all tests here; each test has its own receiver and its own endpoints."""
+"""One dispatcher for all tests here; each test is a tenant of its own, with a receiver of its own."""
 
 from collections.abc import AsyncIterator
 
@@ -10,10 +10,16 @@ from localstack.stack import Servers
 
 
 @pytest.fixture(scope="session")
-async def rig(servers: Servers) -> AsyncIterator[Rig]:
+async def shared_rig(servers: Servers) -> AsyncIterator[Rig]:
     """The dispatcher, migrated, with its API."""
     async with dispatcher(servers) as rig:
         yield rig
+
+
+@pytest.fixture
+def rig(shared_rig: Rig) -> Rig:
+    """The dispatcher as one tenant sees it."""
+    return shared_rig.another_tenant()
 
 
 @pytest.fixture

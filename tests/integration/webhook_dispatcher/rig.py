@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,7 +34,6 @@ from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import WebhookMigrateSettings
 from webhook_dispatcher.vault import Vault
 
-TENANT, OTHER_TENANT = uuid4(), uuid4()
 REQUESTER, AGENT = uuid4(), uuid4()
 A_HUNDRED_TIMES_FASTER = tuple(step / 100 for step in SCHEDULE)
 
@@ -55,18 +54,23 @@ def created(title: str = "Printer on fire", **fields: Any) -> TicketCreated:
 
 @dataclass
 class Rig:
-    """One dispatcher with a database and topics of its own."""
+    """One dispatcher with a database and topics of its own, as seen by one tenant."""
 
     settings: WebhookMigrateSettings
     api: ASGIApp
     issuer: Issuer
     store: EventStore
     environment: dict[str, str]
+    tenant: UUID = field(default_factory=uuid4)
 
-    def client(self, role: str = "ADMIN", tenant: UUID = TENANT, user: UUID = AGENT) -> httpx.AsyncClient:
-        """Somebody at the API."""
+    def another_tenant(self) -> "Rig":
+        """The same dispatcher, seen by a tenant of which nobody has heard."""
+        return replace(self, tenant=uuid4())
+
+    def client(self, role: str = "ADMIN") -> httpx.AsyncClient:
+        """Somebody of the tenant at the API."""
         token = self.issuer.issue(
-            tenant_id=tenant, user_id=user, email="somebody@example.com", role=role, now=datetime.now(UTC)
+            tenant_id=self.tenant, user_id=AGENT, email="somebody@example.com", role=role, now=datetime.now(UTC)
         )
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.api),
@@ -74,22 +78,22 @@ class Rig:
             headers={"Authorization": f"Bearer {token}"},
         )
 
-    async def endpoint(self, url: str, *events: str, tenant: UUID = TENANT, **fields: Any) -> dict[str, Any]:
+    async def endpoint(self, url: str, *events: str, **fields: Any) -> dict[str, Any]:
         """A new endpoint, as the API answers it."""
-        async with self.client(tenant=tenant) as admin:
+        async with self.client() as admin:
             answer = await admin.post("/api/v1/webhooks", json={"url": url, "events": events, **fields})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
 
-    async def happened(self, ticket: UUID, *events: Event, version: int = 0, tenant: UUID = TENANT) -> None:
+    async def happened(self, ticket: UUID, *events: Event, version: int = 0) -> None:
         """One command on a ticket that is at `version`."""
-        stream = Stream(tenant, "ticket", ticket)
+        stream = Stream(self.tenant, "ticket", ticket)
         await self.store.append(uuid4(), [StreamAppend(stream, version, events)], Metadata(REQUESTER, None, uuid4()))
 
-    async def deliveries(self, endpoint: dict[str, Any], tenant: UUID = TENANT) -> list[dict[str, Any]]:
+    async def deliveries(self, endpoint: dict[str, Any]) -> list[dict[str, Any]]:
         """The endpoint's log."""
-        async with self.client(tenant=tenant) as admin:
+        async with self.client() as admin:
             answer = await admin.get(f"/api/v1/webhooks/{endpoint['id']}/deliveries")
         found: list[dict[str, Any]] = answer.json()["data"]
         return found
@@ -175,6 +179,6 @@ async def dispatcher(servers: Servers) -> AsyncIterator[Rig]:
     await run_migrations(admin, [Migrations("helpdesk.eventstore.migrations", "events")], [])
     await ensure_topic(settings.kafka_bootstrap_servers, settings.events_topic, 2)
     async with app.serving_pool(settings) as pool, open_pool(admin, name="test") as events:
-        issuer = Issuer(str(servers.folder / SIGNING_KEY), settings, 3600)
+        issuer = Issuer(servers.folder / SIGNING_KEY, settings, 3600)
         api = edge(app.build_app(settings, pool, lambda: None))
         yield Rig(settings, api, issuer, EventStore(events, "events"), environment)

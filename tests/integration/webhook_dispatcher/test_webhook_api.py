@@ -1,10 +1,8 @@
 """Endpoints through the API: who may, what is answered, what is recorded (contract §9)."""
 
-from uuid import uuid4
-
 import pytest
 
-from integration.webhook_dispatcher.rig import OTHER_TENANT, TENANT, Rig
+from integration.webhook_dispatcher.rig import Rig
 
 URL = "http://127.0.0.1:9/hook"
 HOOK = {"url": URL, "events": ["TICKET_CREATED"]}
@@ -17,7 +15,7 @@ async def test_an_endpoint_is_made_changed_and_deleted(rig: Rig) -> None:
         shown = made.json()
         assert shown["secret"].startswith("whsec_")
         assert {name: shown[name] for name in ("tenantId", "url", "events", "isActive")} == {
-            "tenantId": str(TENANT),
+            "tenantId": str(rig.tenant),
             **HOOK,
             "isActive": True,
         }
@@ -57,10 +55,9 @@ async def test_a_given_secret_is_stored_sealed_and_never_shown(rig: Rig) -> None
 
 
 async def test_the_list_is_a_bare_array_newest_first_and_a_page_when_asked(rig: Rig) -> None:
-    tenant = uuid4()
-    first = await rig.endpoint(URL, "TICKET_CREATED", tenant=tenant)
-    second = await rig.endpoint(URL, "TICKET_CLOSED", tenant=tenant)
-    async with rig.client(tenant=tenant) as admin:
+    first = await rig.endpoint(URL, "TICKET_CREATED")
+    second = await rig.endpoint(URL, "TICKET_CLOSED")
+    async with rig.client() as admin:
         bare = (await admin.get("/api/v1/webhooks")).json()
         assert [one["id"] for one in bare] == [second["id"], first["id"]]
         assert all("secret" not in one for one in bare)
@@ -83,7 +80,7 @@ async def test_users_may_not_and_strangers_find_nothing(rig: Rig) -> None:
         assert (await user.post("/api/v1/webhooks", json=HOOK)).status_code == 403
         assert (await user.get("/api/v1/webhooks")).status_code == 403
         assert (await user.delete(path)).status_code == 403
-    async with rig.client(tenant=OTHER_TENANT) as stranger:
+    async with rig.another_tenant().client() as stranger:
         assert (await stranger.get("/api/v1/webhooks")).json() == []
         for answer in (
             await stranger.get(path),

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from helpdesk.events.ticket import CommentAdded, TicketAssigned, TicketClosed, TicketPrioritized
 from integration.webhook_dispatcher.receiver import Received, Receiver
-from integration.webhook_dispatcher.rig import AGENT, OTHER_TENANT, REQUESTER, Rig, created
+from integration.webhook_dispatcher.rig import AGENT, REQUESTER, Rig, created
 
 
 def now() -> datetime:
@@ -69,11 +69,13 @@ async def test_a_sender_killed_before_it_records_is_followed_by_another(rig: Rig
     sender = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "webhook_dispatcher", "send", env=os.environ | rig.environment
     )
-    async with rig.taking_in():
-        await rig.happened(uuid4(), created())
-        first = await receiver.next()
-    sender.send_signal(signal.SIGKILL)
-    await sender.wait()
+    try:
+        async with rig.taking_in():
+            await rig.happened(uuid4(), created())
+            first = await receiver.next()
+    finally:
+        sender.send_signal(signal.SIGKILL)
+        await sender.wait()
     receiver.open.set()
     assert [one["state"] for one in await rig.deliveries(endpoint)] == ["sending"]
 
@@ -111,7 +113,7 @@ async def test_endpoints_hear_only_what_is_theirs(rig: Rig, receiver: Receiver) 
         await rig.endpoint(f"{receiver.origin}/other-events", "TICKET_CLOSED"),
         await rig.endpoint(f"{receiver.origin}/no-notes", "comment.*"),
     ]
-    stranger = await rig.endpoint(f"{receiver.origin}/other-tenant", "ticket.*", tenant=OTHER_TENANT)
+    stranger = await rig.another_tenant().endpoint(f"{receiver.origin}/other-tenant", "ticket.*")
     async with rig.client() as admin:
         await admin.patch(f"/api/v1/webhooks/{quiet[0]['id']}", json={"isActive": False})
         await admin.delete(f"/api/v1/webhooks/{quiet[1]['id']}")

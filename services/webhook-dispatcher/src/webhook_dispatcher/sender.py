@@ -73,9 +73,9 @@ class Sender:
         """Send for ever; while the database is away, try again."""
         async with open_egress(self._rules) as egress:
             try:
-                while True:
+                while not _cancelled():
                     await self._send_while_connected(egress)
-                    await asyncio.sleep(BACKOFF_S)
+                    await asyncio.sleep(0 if _cancelled() else BACKOFF_S)
             finally:
                 await self._finish()
 
@@ -161,3 +161,9 @@ class Sender:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _cancelled() -> bool:
+    """Whether this task was told to end: a task group that fails at the same moment hides the cancellation."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
