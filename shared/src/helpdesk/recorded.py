@@ -1,9 +1,10 @@
 """An event as it stands in the store and on the bus: what happened, and where and why it was written down."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
 from helpdesk.events import Event
@@ -37,6 +38,16 @@ class Metadata:
     causation_id: UUID | None
     correlation_id: UUID | None
     traceparent: str | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """Metadata from its stored JSON; what is missing is None. Raises ValueError for an id that is none."""
+
+        def id_(name: str) -> UUID | None:
+            value = stored.get(name)
+            return UUID(value) if value else None
+
+        return cls(id_("actor"), id_("causation_id"), id_("correlation_id"), stored.get("traceparent"))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,8 +11,7 @@ from uuid import UUID
 import orjson
 
 from helpdesk import wire
-from helpdesk.eventstore.rows import metadata_of
-from helpdesk.recorded import Cursor, RecordedEvent, Stream
+from helpdesk.recorded import Cursor, Metadata, RecordedEvent, Stream
 
 
 class Malformed(Exception):  # noqa: N818 - poison, in the field's word
@@ -43,7 +42,7 @@ def decode(value: bytes | None) -> tuple[RecordedEvent, UUID]:
             type=fields["type"],
             schema_version=int(fields["schema_version"]),
             event=wire.decode(fields["type"], int(fields["schema_version"]), fields["data"]),
-            metadata=metadata_of(fields["metadata"]),
+            metadata=Metadata.of(fields["metadata"]),
             recorded_at=datetime.fromisoformat(fields["recorded_at"]),
         ), UUID(fields["store_epoch"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

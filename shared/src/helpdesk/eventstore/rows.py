@@ -48,16 +48,6 @@ class EventRow:
             type=self.type,
             schema_version=self.schema_version,
             event=wire.decode(self.type, self.schema_version, self.data),
-            metadata=metadata_of(self.metadata),
+            metadata=Metadata.of(self.metadata),
             recorded_at=self.recorded_at,
         )
-
-
-def metadata_of(data: dict[str, Any]) -> Metadata:
-    """Metadata from its stored JSON; what is missing is None."""
-
-    def id_(name: str) -> UUID | None:
-        value = data.get(name)
-        return UUID(value) if value else None
-
-    return Metadata(id_("actor"), id_("causation_id"), id_("correlation_id"), data.get("traceparent"))
