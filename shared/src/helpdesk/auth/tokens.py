@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from helpdesk.settings import TokenSettings, misconfigured
 
 ALGORITHM: Final = "EdDSA"
 CACHED_TOKENS: Final = 10_000
+_UNREADABLE: Final = (jwt.PyJWTError, OSError, ValueError, AttributeError)
 _REQUIRED: Final = ["exp", "iat", "iat_ms", "iss", "aud", "uid", "tenant_id", "role"]
 
 
@@ -49,7 +51,7 @@ class Verifier:
         self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
         try:
             self._read()
-        except (jwt.PyJWTError, OSError, ValueError, AttributeError):
+        except _UNREADABLE:
             misconfigured("JWT_JWKS_FILE", "does not hold a JSON Web Key Set")
 
     def verify(self, token: str) -> Principal:
@@ -86,7 +88,8 @@ class Verifier:
 
     def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys and time.monotonic() - self._read_at > 1.0:
-            self._read()  # the keys were rotated
+            with suppress(*_UNREADABLE):  # a file that is being rewritten: the known keys stay
+                self._read()
         if kid not in self._keys:
             raise InvalidToken("the token's key is unknown")
         return self._keys[kid]
