@@ -12,7 +12,7 @@ from helpdesk import wire
 from support.golden import EXPECTED, FOLDER, file_of
 
 NAMES = sorted(wire.WIRE)
-NEWEST = {type_: version for type_, version in NAMES}
+NEWEST = dict(NAMES)
 
 
 def test_every_stored_name_has_a_golden_file_and_every_golden_file_a_stored_name() -> None:

@@ -1,4 +1,4 @@
-"""The golden files: one for every stored name and version, as its data stood in the store on the day it was introduced."""
+"""The golden files: one for every stored name and version, as its data stands in stores out there."""
 
 from datetime import UTC, datetime
 from pathlib import Path
