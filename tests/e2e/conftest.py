@@ -50,3 +50,9 @@ async def user(people: People) -> Person:
 async def other_user(people: People) -> Person:
     """Another USER of the default tenant."""
     return await people.newcomer(name="Otto Other")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def somebody(people: People) -> Person:
+    """A USER for tests to which it does not matter what else this person has."""
+    return await people.newcomer(name="Sam Somebody")

@@ -113,7 +113,10 @@ LISTED_TICKET: Final = has(TICKET, comments=array(has(id=ID, content=TEXT, creat
 ACTIVITY: Final = has(
     id=ID,
     ticketId=ID,
-    type=one_of("CREATED", "UPDATED", "COMMENTED", "STATUS_CHANGED", "PRIORITY_CHANGED", "ASSIGNED"),
+    type=one_of(
+        *("CREATED", "UPDATED", "COMMENTED", "STATUS_CHANGED", "PRIORITY_CHANGED", "ASSIGNED"),
+        *("COMMENT_EDITED", "COMMENT_DELETED"),  # the newer ones
+    ),
     changes={"type": "object"},
     createdAt=INSTANT,
     actor=PERSON,
