@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 BOUND_S: Final = 1.0
 """After this the answer of a write goes out without its view, and says so (contract §2)."""
 MAX_TOKEN_STREAMS: Final = 50
+_STREAM_TYPE: Final = re.compile(r"[a-z][a-z_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,14 @@ def positions_of(token: str, tenant_id: UUID) -> list[Position]:
         positions = [Position(Stream(tenant_id, str(type_), UUID(id_)), int(version)) for type_, id_, version in plain]
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise BadToken("the consistency token is none of this service") from error
-    if len(positions) > MAX_TOKEN_STREAMS or any(not 0 <= p.version < 2**31 for p in positions):
+    if len(positions) > MAX_TOKEN_STREAMS or not all(_plausible(position) for position in positions):
         raise BadToken("the consistency token is none of this service")
     return positions
+
+
+def _plausible(position: Position) -> bool:
+    """What PostgreSQL refuses to be asked would end the question of every other waiter too."""
+    return 0 <= position.version < 2**31 and _STREAM_TYPE.fullmatch(position.stream.type) is not None
 
 
 @dataclass(eq=False, slots=True)
