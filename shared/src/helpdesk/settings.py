@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NoReturn, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, FilePath, ValidationError
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -71,6 +71,14 @@ class TokenSettings(Settings):
     )
     jwt_issuer: str = Field("acme-tickets", description="The `iss` of our tokens.")
     jwt_audience: str = Field("acme-tickets", description="The `aud` of our tokens.")
+
+
+class CursorSettings(Settings):
+    """How the cursors of lists are signed."""
+
+    cursor_secret: SecretStr = Field(
+        min_length=16, description="Key that signs list cursors; the same on all replicas."
+    )
 
 
 class ServerSettings(Settings):

@@ -10,9 +10,9 @@ from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
 from helpdesk.http.app import build_api
 from helpdesk.http.health import health_routes
+from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
-from query_api.domain.cursor import Cursors
 from query_api.reading import Sources
 from query_api.routes import comments, me, tickets
 from query_api.routes.documents import Unknown, document_routes

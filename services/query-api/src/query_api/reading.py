@@ -1,8 +1,9 @@
 """What every read has in common: who asks, what they may see, and whether the views had reached what they wrote."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header
@@ -14,11 +15,15 @@ from helpdesk.consistency import Applied, BadToken, positions_of
 from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
+from helpdesk.paging.cursor import Cursors
+from helpdesk.paging.listing import Listing, paging_of
+from helpdesk.paging.page import Paging
+from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
 from helpdesk.postgres.tenant import Statement, read_all
-from query_api.domain.cursor import Cursors
 from query_api.domain.tickets import Sight, sight_of
 
+R = TypeVar("R")
 CONSISTENCY_BOUND_S: Final = 2.0
 """How long a read waits for what its token names (design §7)."""
 
@@ -62,6 +67,15 @@ class Reading:
     async def read(self, *statements: Statement[Any]) -> list[list[Any]]:
         """The rows of each statement, of the caller's tenant, in one round trip."""
         return await read_all(self.sources.pool, self.tenant_id, *statements)
+
+    def paging(self, query: PageQuery, listing: Listing[R]) -> Paging:
+        """What a list is asked for when it answers the envelope. Raises a 400 for a cursor of another list."""
+        return paging_of(query, self.sources.cursors, listing.name)
+
+    def listed(self, listing: Listing[R], paging: Paging, found: Sequence[list[Any]]) -> Response:
+        """The answer that the rows of a list's statements make."""
+        listed = listing.answer(self.request, self.sources.cursors, paging, found)
+        return self.answer(listed.body, link=listed.link)
 
     def answer(self, body: object, *, version: int | None = None, link: str | None = None) -> Response:
         """`body` as JSON; with the entity tag of a stream's `version`, or 304 when the caller has it already."""

@@ -1,18 +1,15 @@
 """The query API's settings."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from helpdesk.settings import Dsn, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import CursorSettings, Dsn, LogSettings, MigrateSettings, ServerSettings, TokenSettings
 
 
-class QuerySettings(TokenSettings, LogSettings, ServerSettings):
+class QuerySettings(TokenSettings, CursorSettings, LogSettings, ServerSettings):
     """What `serve` needs."""
 
     query_api_port: int = Field(8082, ge=1, le=65535, description="Where the query API is served.")
     query_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that reads the views.")
-    cursor_secret: SecretStr = Field(
-        min_length=16, description="Key that signs list cursors; the same on all replicas."
-    )
 
 
 class QueryMigrateSettings(QuerySettings, MigrateSettings):

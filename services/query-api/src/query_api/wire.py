@@ -1,22 +1,18 @@
 """The shapes of this API's doors: what lists are asked for, and what they answer."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from helpdesk.http.shapes import CommentShape, TicketShape
-from helpdesk.http.wire import Answer, Body, Id, Instant, text
+from helpdesk.http.wire import Answer, Id, Instant, text
+from helpdesk.paging.order import Sort
+from helpdesk.paging.wire import Envelope, PageQuery
 from query_api.domain import words
-from query_api.domain.order import Sort
-from query_api.domain.page import DEFAULT_LIMIT
 from query_api.domain.tickets import TicketFilter
-
-PAGING: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
-"""One of these in the query, and a list answers the envelope (contract §5)."""
-T = TypeVar("T")
 
 
 def _blank_is_absent(value: object) -> object:
@@ -45,28 +41,11 @@ def _instant(value: object) -> object:
         raise PydanticCustomError("malformed_time", "must be an ISO 8601 date or time") from error
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
 _BLANK: Final = BeforeValidator(_blank_is_absent)
 _Status: TypeAlias = Annotated[str, AfterValidator(_status)]
 _Priority: TypeAlias = Annotated[str, AfterValidator(_priority)]
 _When: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 _Words: TypeAlias = Annotated[str, text(0, 500)]
-
-
-class PageQuery(Body):
-    """How a list is cut: by page, or by cursor when `cursor` is there (empty: from the start)."""
-
-    page: int = Field(1, ge=1, le=2**53 - 1, description="Page mode: which page, from 1; as deep as row 10,000.")
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=100, description="Rows on a page.")
-    cursor: str | None = Field(
-        None, max_length=4096, description="Cursor mode: a `nextCursor` or `previousCursor`; empty: from the start."
-    )
-    sort_order: Annotated[Literal["asc", "desc"] | None, BeforeValidator(_lower)] = Field(
-        None, description="Default asc in paged lists."
-    )
 
 
 class TicketQuery(PageQuery):
@@ -113,26 +92,6 @@ class FlatCommentQuery(CommentQuery):
     """The comments of the ticket that the query names."""
 
     ticket_id: Id
-
-
-class Meta(Answer):
-    """Where a page stands. A cursor's page has no number and no totals: counting would cost more than reading."""
-
-    limit: int
-    has_next_page: bool
-    has_previous_page: bool
-    next_cursor: str | None
-    previous_cursor: str | None
-    page: int | None = None
-    total: int | None = None
-    total_pages: int | None = None
-
-
-class Envelope(Answer, Generic[T]):
-    """A page of a list."""
-
-    data: list[T]
-    meta: Meta
 
 
 class CommentPreview(Answer):

@@ -9,10 +9,9 @@ from starlette.responses import Response
 from helpdesk.http.app import API, problems
 from helpdesk.http.shapes import CommentShape
 from helpdesk.http.wire import Id
-from query_api.domain.cursor import list_name
-from query_api.domain.order import Sort
-from query_api.domain.page import Bare, Paging
-from query_api.listing import Listing, enveloped, paging_of
+from helpdesk.paging.cursor import list_name
+from helpdesk.paging.listing import Listing, enveloped
+from helpdesk.paging.page import Bare, Paging
 from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
 from query_api.views import comments, tickets
@@ -34,7 +33,7 @@ async def list_comments_of_ticket(
 ) -> Response:
     """A bare array, newest first; with a paging parameter (or `ticketId`) a page, oldest first."""
     listing = _listing(reading, ticket_id)
-    paging = _paging(reading, query, listing) if enveloped(reading.request, "ticketId") else Bare()
+    paging = reading.paging(query, listing) if enveloped(reading.request, "ticketId") else Bare()
     return await _answer(reading, ticket_id, listing, paging)
 
 
@@ -46,19 +45,14 @@ async def list_comments_of_ticket(
 async def list_comments(reading: Read, query: Annotated[FlatCommentQuery, Query()]) -> Response:
     """Those of one ticket: always a page, oldest first."""
     listing = _listing(reading, query.ticket_id)
-    return await _answer(reading, query.ticket_id, listing, _paging(reading, query, listing))
+    return await _answer(reading, query.ticket_id, listing, reading.paging(query, listing))
 
 
 async def _answer(reading: Reading, ticket_id: UUID, listing: Listing[CommentRow], paging: Paging) -> Response:
     head = tickets.head(reading.tenant_id, ticket_id)
     found, *rows = await reading.read(head, *listing.statements(paging))
     demand(found, reading.sight)
-    return listing.answer(reading, paging, rows)
-
-
-def _paging(reading: Reading, query: CommentQuery, listing: Listing[CommentRow]) -> Paging:
-    sort_by = None if query.sort_by is None else Sort(query.sort_by)
-    return paging_of(query, sort_by, reading.sources.cursors, listing.name)
+    return reading.listed(listing, paging, rows)
 
 
 def _listing(reading: Reading, ticket_id: UUID) -> Listing[CommentRow]:

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from helpdesk.http.app import API, problems
 from helpdesk.http.shapes import TicketDetailShape
 from helpdesk.http.wire import Id
-from query_api.domain.cursor import list_name
-from query_api.domain.order import NEWEST_FIRST
-from query_api.domain.page import Bare
+from helpdesk.paging.cursor import list_name
+from helpdesk.paging.listing import Listing, enveloped
+from helpdesk.paging.order import NEWEST_FIRST
+from helpdesk.paging.page import Bare
 from query_api.domain.tickets import TicketFilter
-from query_api.listing import Listing, enveloped, paging_of
 from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
 from query_api.views import activities, comments, stats, tickets
@@ -31,9 +31,8 @@ TicketId = Annotated[Id, Path(description="The ticket's id.")]
 async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
     """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
     listing = _listing(reading, query.filter())
-    paged = enveloped(reading.request)
-    paging = paging_of(query, query.sort_by, reading.sources.cursors, listing.name) if paged else Bare()
-    return listing.answer(reading, paging, await reading.read(*listing.statements(paging)))
+    paging = reading.paging(query, listing) if enveloped(reading.request) else Bare()
+    return reading.listed(listing, paging, await reading.read(*listing.statements(paging)))
 
 
 @router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(400, 401, 503)})

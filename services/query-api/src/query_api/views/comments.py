@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.page import Paging
+from helpdesk.paging.window import Total, window
 from helpdesk.postgres.tenant import Statement
-from query_api.domain.cursor import Place
-from query_api.domain.order import Order, Sort
-from query_api.domain.page import Paging
 from query_api.domain.tickets import Sight
-from query_api.views.paging import window
 from query_api.views.people import person
-from query_api.views.tickets import TotalRow
 
 _OF_TICKET: Final = """
     tenant_id = %(tenant_id)s and ticket_id = %(ticket_id)s and not deleted and (%(internal)s or not is_internal)"""
@@ -47,9 +46,9 @@ def page(tenant_id: UUID, sight: Sight, ticket_id: UUID, paging: Paging) -> Stat
     return Statement(sql, CommentRow, {**_params(tenant_id, sight, ticket_id), **part.params})
 
 
-def total(tenant_id: UUID, sight: Sight, ticket_id: UUID) -> Statement[TotalRow]:
+def total(tenant_id: UUID, sight: Sight, ticket_id: UUID) -> Statement[Total]:
     """How many comments of a ticket are in sight."""
-    return Statement(_COUNT, TotalRow, _params(tenant_id, sight, ticket_id))
+    return Statement(_COUNT, Total, _params(tenant_id, sight, ticket_id))
 
 
 def place_of(row: CommentRow, order: Order) -> Place:

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import orjson
 
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import Key, Order, Sort
+from helpdesk.paging.page import Paging
+from helpdesk.paging.window import TIMES, Total, window
 from helpdesk.postgres.tenant import Statement
-from query_api.domain.cursor import Place
-from query_api.domain.order import Key, Order, Sort
-from query_api.domain.page import Paging
 from query_api.domain.tickets import Sight, TicketFilter
 from query_api.domain.words import PRIORITIES, STATUSES
 from query_api.views.narrowing import narrowed
-from query_api.views.paging import window
 from query_api.views.people import person
 
 LONGEST_PREVIEW: Final = 100
@@ -49,6 +49,19 @@ _HEAD: Final = """
 select created_by_id from views.tickets where tenant_id = %(tenant_id)s and id = %(id)s and not deleted"""
 
 
+def _rank(column: str, words: tuple[str, ...]) -> str:
+    return f"array_position(array[{', '.join(repr(word) for word in words)}], {column})"
+
+
+KEYS: Final = {
+    **TIMES,
+    Sort.TITLE: 'title collate "C"',
+    Sort.STATUS: _rank("status", STATUSES),
+    Sort.PRIORITY: _rank("priority", PRIORITIES),
+}
+"""What tickets are sorted by: titles by code point, words in their natural order."""
+
+
 @dataclass(frozen=True, slots=True)
 class TicketRow:
     """One ticket with its creator's name. `metadata` and `comments` are JSON already."""
@@ -81,27 +94,20 @@ class HeadRow:
     created_by_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class TotalRow:
-    """How many there are."""
-
-    total: int
-
-
 def page(tenant_id: UUID, sight: Sight, filter_: TicketFilter, paging: Paging) -> Statement[TicketRow]:
     """A page of the tickets in sight, and one more where there is one, with their comments and creators."""
     visible, params = narrowed(tenant_id, sight, filter_)
-    part = window(paging)
+    part = window(paging, KEYS)
     sql = _PAGE.format(
         columns=_COLUMNS, visible=visible, condition=part.condition, order_by=part.order_by, limit=part.limit
     )
     return Statement(sql, TicketRow, {**params, **part.params, "internal": sight.internal, "preview": LONGEST_PREVIEW})
 
 
-def total(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> Statement[TotalRow]:
+def total(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> Statement[Total]:
     """How many tickets in sight the filter leaves."""
     visible, params = narrowed(tenant_id, sight, filter_)
-    return Statement(_COUNT.format(visible=visible), TotalRow, params)
+    return Statement(_COUNT.format(visible=visible), Total, params)
 
 
 def one(tenant_id: UUID, ticket_id: UUID) -> Statement[TicketRow]:

@@ -6,20 +6,26 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from helpdesk.http.problem import FieldProblem, Problem, invalid, original_path
+from helpdesk.paging.cursor import BadCursor, Cursors, Place
+from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.page import DEEPEST_ROW, Bare, Numbered, Page, Paging, Slice, page, total_pages
+from helpdesk.paging.window import Total
+from helpdesk.paging.wire import PAGING, PageQuery
 from helpdesk.postgres.tenant import Statement
-from query_api.domain.cursor import BadCursor, Cursors, Place
-from query_api.domain.order import Order, Sort
-from query_api.domain.page import DEEPEST_ROW, Bare, Numbered, Page, Paging, Slice, page, total_pages
-from query_api.reading import Reading
-from query_api.views.tickets import TotalRow
-from query_api.wire import PAGING, PageQuery
 
 R = TypeVar("R")
 LINKED_LIMIT: Final = 100
 """How many rows the page has to which a bare array's `Link` leads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list answers: a bare array, with the `Link` to its rest if there is more, or an envelope."""
+
+    body: object
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,9 @@ class Listing(Generic[R]):
 
     name: str
     page: Callable[[Paging], Statement[R]]
-    total: Statement[TotalRow]
+    total: Statement[Total]
     place_of: Callable[[R, Order], Place]
-    shape: Callable[[R], dict[str, Any]]
+    shape: Callable[[R], object]
 
     def statements(self, paging: Paging) -> list[Statement[Any]]:
         """What must be read for a page; only numbered pages are counted."""
@@ -38,22 +44,23 @@ class Listing(Generic[R]):
             return [self.page(paging)]
         return [self.total] if paging.too_deep else [self.total, self.page(paging)]
 
-    def answer(self, reading: Reading, paging: Paging, found: Sequence[list[Any]]) -> Response:
-        """The answer that the rows of `statements` make. Raises a 400 for rows too deep."""
+    def answer(self, request: Request, cursors: Cursors, paging: Paging, found: Sequence[list[Any]]) -> Listed:
+        """What the rows of `statements` make. Raises a 400 for rows too deep."""
         if not isinstance(paging, Numbered):
-            return self._shown(reading, paging, page(paging, found[0], self.place_of), {})
+            return self._shown(request, cursors, paging, page(paging, found[0], self.place_of), {})
         total: int = found[0][0].total
         _refuse_depth(paging, total)
         rows: list[R] = found[1] if len(found) > 1 else []
-        return self._shown(reading, paging, page(paging, rows, self.place_of), _numbers(paging, total))
+        return self._shown(request, cursors, paging, page(paging, rows, self.place_of), _numbers(paging, total))
 
-    def _shown(self, reading: Reading, paging: Paging, page: Page[R], numbers: dict[str, Any]) -> Response:
+    def _shown(
+        self, request: Request, cursors: Cursors, paging: Paging, page: Page[R], numbers: dict[str, Any]
+    ) -> Listed:
         data = [self.shape(row) for row in page.rows]
-        cursors = reading.sources.cursors
         after = None if page.next is None else cursors.encode(page.next, self.name)
         before = None if page.previous is None else cursors.encode(page.previous, self.name)
         if isinstance(paging, Bare):
-            return reading.answer(data, link=None if after is None else _link(reading.request, after))
+            return Listed(data, None if after is None else _link(request, after))
         meta = {
             "limit": paging.limit,
             "hasNextPage": after is not None,
@@ -62,7 +69,7 @@ class Listing(Generic[R]):
             "previousCursor": before,
             **numbers,
         }
-        return reading.answer({"data": data, "meta": meta})
+        return Listed({"data": data, "meta": meta})
 
 
 def enveloped(request: Request, *also: str) -> bool:
@@ -70,8 +77,9 @@ def enveloped(request: Request, *also: str) -> bool:
     return bool(request.scope["enveloped"]) or not request.query_params.keys().isdisjoint(PAGING | {*also})
 
 
-def paging_of(query: PageQuery, sort_by: Sort | None, cursors: Cursors, list_name: str) -> Numbered | Slice:
+def paging_of(query: PageQuery, cursors: Cursors, list_name: str) -> Numbered | Slice:
     """What an enveloped list is asked for. A cursor carries its order. Raises a 400 for a cursor of another list."""
+    sort_by = None if query.sort_by is None else Sort(query.sort_by)
     order = Order(sort_by or Sort.CREATED_AT, query.sort_order == "desc")
     if query.cursor is None:
         return Numbered(query.page, query.limit, order)

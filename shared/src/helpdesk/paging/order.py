@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 Key: TypeAlias = datetime | str | int
@@ -10,7 +10,7 @@ Key: TypeAlias = datetime | str | int
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Sort(Enum):
+class Sort(StrEnum):
     """What lists can be sorted by, under the names of the API (contract §5)."""
 
     CREATED_AT = "createdAt"

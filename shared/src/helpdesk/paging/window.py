@@ -4,31 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from query_api.domain.order import Order, Sort
-from query_api.domain.page import Numbered, Paging, Slice
-from query_api.domain.words import PRIORITIES, STATUSES
+from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.page import Numbered, Paging, Slice
 
 _ORDERS: Final = {False: "order by {key}, id", True: "order by {key} desc, id desc"}
 _COMPARISONS: Final = {(False, False): ">", (False, True): ">=", (True, False): "<", (True, True): "<="}
-
-
-def _rank(column: str, words: tuple[str, ...]) -> str:
-    return f"array_position(array[{', '.join(repr(word) for word in words)}], {column})"
-
-
-KEYS: Final[Mapping[Sort, str]] = {
-    Sort.CREATED_AT: "created_at",
-    Sort.UPDATED_AT: "updated_at",
-    Sort.TITLE: 'title collate "C"',
-    Sort.STATUS: _rank("status", STATUSES),
-    Sort.PRIORITY: _rank("priority", PRIORITIES),
-}
-"""The expression that a list is sorted by. Titles by code point, words in their natural order."""
+TIMES: Final[Mapping[Sort, str]] = {Sort.CREATED_AT: "created_at", Sort.UPDATED_AT: "updated_at"}
+"""What a list is sorted by, as SQL; a list that can be sorted by more has keys of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The parts of a query that make it a page."""
+    """The parts of a query that make it a page; `condition` begins with `and`, or is empty."""
 
     condition: str
     order_by: str
@@ -36,9 +23,16 @@ class Window:
     params: Mapping[str, Any]
 
 
-def window(paging: Paging) -> Window:
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows there are: `select count(*) as total`."""
+
+    total: int
+
+
+def window(paging: Paging, keys: Mapping[Sort, str] = TIMES) -> Window:
     """The page of `paging`; rows are read against the list's order when it looks backward."""
-    key = KEYS[paging.order.by]
+    key = keys[paging.order.by]
     backward = isinstance(paging, Slice) and paging.backward
     condition = ""
     params: dict[str, Any] = {"limit": paging.limit + 1}
@@ -49,9 +43,9 @@ def window(paging: Paging) -> Window:
     limit = "limit %(limit)s"
     if isinstance(paging, Numbered):
         limit, params = "limit %(limit)s offset %(offset)s", params | {"offset": paging.offset}
-    return Window(condition, order_by(paging.order, reverse=backward), limit, params)
+    return Window(condition, order_by(paging.order, keys, reverse=backward), limit, params)
 
 
-def order_by(order: Order, *, reverse: bool = False) -> str:
+def order_by(order: Order, keys: Mapping[Sort, str] = TIMES, *, reverse: bool = False) -> str:
     """The order's clause, or that of its reverse."""
-    return _ORDERS[order.descending != reverse].format(key=KEYS[order.by])
+    return _ORDERS[order.descending != reverse].format(key=keys[order.by])

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from query_api.domain.order import Key, Order, Sort, plain, restored
+from helpdesk.paging.order import Key, Order, Sort, plain, restored
 
 _FORMAT: Final = 1
 _MAC_BYTES: Final = 16

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from query_api.domain.cursor import Place
-from query_api.domain.order import NEWEST_FIRST, OLDEST_FIRST, Order, Sort, plain, restored
-from query_api.domain.page import Bare, Numbered, Page, Slice, page, total_pages
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import NEWEST_FIRST, OLDEST_FIRST, Order, Sort, plain, restored
+from helpdesk.paging.page import Bare, Numbered, Page, Slice, page, total_pages
+from helpdesk.paging.window import order_by
 
 TITLES = Order(Sort.TITLE)
 
@@ -71,3 +72,9 @@ def test_every_sort_refuses_the_key_of_another() -> None:
         except ValueError:
             continue
         raise AssertionError(by)
+
+
+def test_ties_are_broken_by_id_in_the_same_direction() -> None:
+    assert order_by(OLDEST_FIRST) == "order by created_at, id"
+    assert order_by(NEWEST_FIRST) == "order by created_at desc, id desc"
+    assert order_by(NEWEST_FIRST, reverse=True) == order_by(OLDEST_FIRST)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_api.domain.cursor import BadCursor, Cursors, Place, list_name
-from query_api.domain.order import Order, Sort
+from helpdesk.paging.cursor import BadCursor, Cursors, Place, list_name
+from helpdesk.paging.order import Order, Sort
 
 CURSORS = Cursors("a secret of sixteen or more")
 LIST = list_name("tickets", uuid4())

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from query_api.domain.cursor import Place
-from query_api.domain.order import NEWEST_FIRST, Order
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import NEWEST_FIRST, Order
 
 DEFAULT_LIMIT: Final = 20
 DEEPEST_ROW: Final = 10_000
