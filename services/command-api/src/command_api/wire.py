@@ -58,10 +58,10 @@ def _storable(value: Any, depth: int = 0) -> None:
             text_bounds(value)
         case bool() | None:
             pass
-        case int() if abs(value) > LARGEST_INTEGER:
-            raise PydanticCustomError("too_large_a_number", "must not hold integers beyond ±(2^53 − 1)")
         case float() if not math.isfinite(value):
             raise PydanticCustomError("not_a_number", "must not hold NaN or Infinity")
+        case int() | float() if abs(value) > LARGEST_INTEGER:  # jsonb gives 1e22 back as an integer of 74 bits
+            raise PydanticCustomError("too_large_a_number", "must not hold numbers beyond ±(2^53 − 1)")
         case dict():
             for key, one in value.items():
                 text_bounds(str(key))
