@@ -1,6 +1,7 @@
 """The token that names what a caller wrote (header Consistency-Token)."""
 
 import base64
+from contextlib import suppress
 from uuid import UUID
 
 import orjson
@@ -65,7 +66,5 @@ def test_what_is_none_of_ours_is_refused(token: str) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_is_a_token_or_refused(text: str) -> None:
-    try:
+    with suppress(BadToken):
         positions_of(text, TENANT)
-    except BadToken:
-        pass

@@ -1,0 +1,76 @@
+"""Passwords (contract §4): what is hashed is recognised, and how long it takes tells nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import argon2
+import pytest
+
+from command_api.passwords import EXACTLY, Passwords
+from command_api.settings import CommandSettings
+
+DSN = "postgresql://somebody:hidden@127.0.0.1/helpdesk"
+
+
+@pytest.fixture
+def passwords(tmp_path: Path) -> Iterator[Passwords]:
+    for name in ("jwks.json", "jwt.pem"):
+        (tmp_path / name).touch()
+    settings = CommandSettings.model_validate(
+        {
+            "kafka_bootstrap_servers": "127.0.0.1:9092",
+            "command_api_database_url": DSN,
+            "command_api_relay_database_url": DSN,
+            "command_api_views_database_url": DSN,
+            "command_api_notices_database_url": DSN,
+            "jwt_jwks_file": tmp_path / "jwks.json",
+            "jwt_signing_key_file": tmp_path / "jwt.pem",
+            "password_memory_kib": 64,
+            "password_passes": 1,
+        }
+    )
+    passwords = Passwords(settings)
+    yield passwords
+    passwords.close()
+
+
+async def test_a_hash_opens_to_its_password_alone(passwords: Passwords) -> None:
+    hash_ = await passwords.hash("correct horse")
+    assert hash_.startswith("$argon2id$")
+    assert "horse" not in hash_
+    assert await passwords.matching("correct horse", [hash_], 1) == [0]
+    assert await passwords.matching("Correct horse", [hash_], 1) == []
+
+
+async def test_the_same_password_has_another_hash_each_time(passwords: Passwords) -> None:
+    assert await passwords.hash("correct horse") != await passwords.hash("correct horse")
+
+
+async def test_every_account_that_the_password_opens_is_found(passwords: Passwords) -> None:
+    hashes = [await passwords.hash(one) for one in ("a", "b", "a")]
+    assert await passwords.matching("a", hashes, EXACTLY) == [0, 2]
+
+
+@pytest.mark.parametrize(("accounts", "wanted", "made"), [(0, 1, 1), (1, 1, 1), (0, 5, 5), (2, 5, 5), (5, 5, 5), (7, 5, 7)])  # fmt: skip  # noqa: E501
+async def test_there_are_always_as_many_verifications(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch, accounts: int, wanted: int, made: int
+) -> None:
+    hashes = [await passwords.hash("somebody's")] * accounts
+    verifications: list[str] = []
+    verify = argon2.PasswordHasher.verify
+
+    def counted(hasher: argon2.PasswordHasher, hash_: str, password: str) -> bool:
+        verifications.append(hash_)
+        return verify(hasher, hash_, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted)
+    assert await passwords.matching("mine", hashes, wanted) == []
+    assert len(verifications) == made
+
+
+async def test_a_hash_that_is_none_opens_to_nothing(passwords: Passwords) -> None:
+    assert await passwords.matching("a", ["", "x", "$argon2id$"], EXACTLY) == []
+
+
+async def test_the_dummy_opens_nothing(passwords: Passwords) -> None:
+    assert await passwords.matching("nobody has this password", [], EXACTLY) == []
