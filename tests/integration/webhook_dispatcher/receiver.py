@@ -29,6 +29,7 @@ class Receiver:
     origin: str
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    says: str = "thanks"
     came: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,7 +42,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.came.put_nowait(Received(request.path, headers, await request.read()))
         await self.open.wait()
-        return web.Response(status=self.answers.pop(0) if self.answers else 200, text="thanks", headers=self.headers)
+        return web.Response(status=self.answers.pop(0) if self.answers else 200, text=self.says, headers=self.headers)
 
 
 @asynccontextmanager

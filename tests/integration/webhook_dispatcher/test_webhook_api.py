@@ -73,6 +73,25 @@ async def test_the_list_is_a_bare_array_newest_first_and_a_page_when_asked(rig: 
         }
 
 
+async def test_cursors_lead_through_the_list_and_back(rig: Rig) -> None:
+    made = [(await rig.endpoint(URL, "TICKET_CREATED"))["id"] for _ in range(5)]
+    async with rig.client() as admin:
+
+        async def page(cursor: str) -> tuple[list[str], str | None, str | None]:
+            answer = await admin.get("/api/v1/webhooks", params={"cursor": cursor, "limit": 2, "sortOrder": "desc"})
+            meta = answer.json()["meta"]
+            return [one["id"] for one in answer.json()["data"]], meta["previousCursor"], meta["nextCursor"]
+
+        first, none_before, after = await page("")
+        second, before, further = await page(after or "")
+        third, _, none_after = await page(further or "")
+        assert first + second + third == made[::-1]
+        assert (none_before, none_after) == (None, None)
+        assert await page(before or "") == (first, None, after)
+        assert (await admin.get("/api/v1/webhooks?cursor=nonsense")).status_code == 400
+        assert (await admin.get("/api/v1/webhooks?limit=0")).status_code == 400
+
+
 async def test_users_may_not_and_strangers_find_nothing(rig: Rig) -> None:
     made = await rig.endpoint(URL, "TICKET_CREATED")
     path = f"/api/v1/webhooks/{made['id']}"

@@ -22,7 +22,8 @@ from helpdesk.http.wire import Id
 from helpdesk.policy import may_manage_webhooks
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata
-from webhook_dispatcher import wire
+from webhook_dispatcher import cursors, wire
+from webhook_dispatcher.cursors import Cursor
 from webhook_dispatcher.domain.signature import new_secret
 from webhook_dispatcher.domain.target import Rules, objection
 from webhook_dispatcher.store import endpoints, lists
@@ -71,12 +72,15 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         caller: Manager,
         page: Page = 1,
         limit: Limit = 20,
+        cursor: Annotated[str, Query(max_length=200)] = "",
         sort_by: Annotated[Literal["createdAt", "updatedAt"], Query(alias="sortBy")] = "createdAt",
         sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
     ) -> Response:
-        if not PAGING & request.query_params.keys():
-            rows, _ = await lists.endpoints(pool, caller.tenant_id, sort_by="createdAt", order="desc", limit=BARE_LIMIT)
-            return _json([wire.webhook(row) for row in rows])
+        asked = PAGING & request.query_params.keys()
+        if not asked:
+            return await _newest(pool, caller.tenant_id)
+        if "cursor" in asked:
+            return _json(await _by_cursor(pool, caller.tenant_id, cursors.parse(cursor, sort_order), limit))
         rows, total = await lists.endpoints(
             pool, caller.tenant_id, sort_by=sort_by, order=sort_order, limit=limit, offset=(page - 1) * limit
         )
@@ -151,6 +155,23 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         return _json(wire.DeliveryPage(data=shapes, meta=wire.page_meta(page, limit, total)))
 
     return router
+
+
+async def _newest(pool: Pool, tenant_id: UUID) -> Response:
+    """The bare array; a `Link` header tells more where it is cut."""
+    rows = await lists.endpoints_beyond(pool, tenant_id, order="desc", place=None, limit=BARE_LIMIT + 1)
+    shown, after, _ = cursors.page(Cursor("desc"), rows, BARE_LIMIT)
+    response = _json([wire.webhook(row) for row in shown])
+    if after is not None:
+        response.headers["Link"] = f'<{API}/webhooks?cursor={after}&limit=100>; rel="next"'
+    return response
+
+
+async def _by_cursor(pool: Pool, tenant_id: UUID, cursor: Cursor, limit: int) -> wire.WebhookPage:
+    rows = await lists.endpoints_beyond(pool, tenant_id, order=cursor.reading, place=cursor.place, limit=limit + 1)
+    shown, after, before = cursors.page(cursor, rows, limit)
+    data = [wire.webhook(row) for row in shown]
+    return wire.WebhookPage(data=data, meta=wire.cursor_meta(limit, after, before))
 
 
 async def _found(pool: Pool, caller: Principal, webhook_id: UUID, expected: int | None = None) -> Endpoint:

@@ -100,6 +100,8 @@ class Sender:
         while True:
             self._wake.clear()
             next_due_s = await self._claim(egress)
+            if _cancelled():
+                raise asyncio.CancelledError
             with suppress(TimeoutError):
                 async with asyncio.timeout(NET_S if next_due_s is None else min(max(next_due_s, 0), NET_S)):
                     await self._wake.wait()
@@ -164,6 +166,6 @@ class Sender:
 
 
 def _cancelled() -> bool:
-    """Whether this task was told to end: a task group that fails at the same moment hides the cancellation."""
+    """Whether this task was told to end: a query or a task group that ends at that moment can hide it (seen in tests)."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from helpdesk.settings import KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
 from webhook_dispatcher.domain.target import Network, Rules
 
 KEY_BYTES: Final = 32
@@ -24,7 +24,7 @@ def _networks(value: object) -> object:
 class IntakeSettings(KafkaSettings, LogSettings):
     """What `intake` and `relay` need."""
 
-    webhook_dispatcher_worker_database_url: str = Field(
+    webhook_dispatcher_worker_database_url: Dsn = Field(
         description="PostgreSQL DSN of the role that takes events in, sends deliveries and relays."
     )
 
@@ -74,7 +74,7 @@ class WebhookSettings(SendSettings, TokenSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     webhook_dispatcher_port: int = Field(8084, ge=1, le=65535, description="Where the webhook dispatcher listens.")
-    webhook_dispatcher_database_url: str = Field(description="PostgreSQL DSN of the role that serves the webhook API.")
+    webhook_dispatcher_database_url: Dsn = Field(description="PostgreSQL DSN of the role that serves the webhook API.")
 
 
 class WebhookMigrateSettings(WebhookSettings, MigrateSettings):

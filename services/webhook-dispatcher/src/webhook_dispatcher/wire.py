@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from helpdesk.http.wire import Answer, Body, Instant, text
+from webhook_dispatcher.cursors import Cursor
 from webhook_dispatcher.domain.catalogue import classic_of, filter_of
 from webhook_dispatcher.domain.signature import BadSecret, key_of
 from webhook_dispatcher.store.endpoints import Endpoint
@@ -120,11 +121,21 @@ class PageMeta(Answer):
     has_previous_page: bool
 
 
+class CursorMeta(Answer):
+    """Where a page stands that was read by cursor."""
+
+    limit: int
+    next_cursor: str | None
+    previous_cursor: str | None
+    has_next_page: bool
+    has_previous_page: bool
+
+
 class WebhookPage(Answer):
     """A page of endpoints."""
 
     data: list[WebhookShape]
-    meta: PageMeta
+    meta: PageMeta | CursorMeta
 
 
 class DeliveryPage(Answer):
@@ -154,6 +165,17 @@ def page_meta(page: int, limit: int, total: int) -> PageMeta:
         total_pages=pages,
         has_next_page=page < pages,
         has_previous_page=page > 1,
+    )
+
+
+def cursor_meta(limit: int, after: Cursor | None, before: Cursor | None) -> CursorMeta:
+    """The cursors of the pages after and before this one (contract §5)."""
+    return CursorMeta(
+        limit=limit,
+        next_cursor=str(after) if after else None,
+        previous_cursor=str(before) if before else None,
+        has_next_page=after is not None,
+        has_previous_page=before is not None,
     )
 
 

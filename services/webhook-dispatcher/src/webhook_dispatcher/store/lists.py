@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.postgres.tenant import Statement, read, read_all
 from webhook_dispatcher.store.endpoints import Endpoint
 
 Order = Literal["asc", "desc"]
+Place: TypeAlias = tuple[datetime, UUID]
+"""Creation and id of a row: where it stands in a list."""
 
 _ENDPOINTS: Final = """
 select tenant_id, id, url, events, is_active, version, created_at, updated_at
@@ -22,6 +24,18 @@ _SORTED: Final = {
     (sort_by, order): _ENDPOINTS.format(column=column, order=order)
     for sort_by, column in (("createdAt", "created_at"), ("updatedAt", "updated_at"))
     for order in ("asc", "desc")
+}
+
+_BEYOND: Final = """
+select tenant_id, id, url, events, is_active, version, created_at, updated_at
+from webhooks.endpoint
+where tenant_id = %(tenant_id)s and not deleted
+  and (%(created_at)s::timestamptz is null or (created_at, id) {beyond} (%(created_at)s, %(id)s))
+order by created_at {order}, id {order}
+limit %(limit)s"""
+_BEYOND_IN: Final[dict[Order, str]] = {
+    "asc": _BEYOND.format(beyond=">", order="asc"),
+    "desc": _BEYOND.format(beyond="<", order="desc"),
 }
 
 COUNT: Final = """
@@ -95,6 +109,15 @@ async def endpoints(
         Statement(COUNT, Total, params),
     )
     return rows, total.total
+
+
+async def endpoints_beyond(
+    pool: Pool, tenant_id: UUID, *, order: Order, place: Place | None, limit: int
+) -> Sequence[Endpoint]:
+    """The endpoints that follow a place in an order of creation (None: from its start)."""
+    created_at, id_ = place or (None, None)
+    params = {"tenant_id": tenant_id, "created_at": created_at, "id": id_, "limit": limit}
+    return await read(pool, tenant_id, Statement(_BEYOND_IN[order], Endpoint, params))
 
 
 async def deliveries(
