@@ -87,6 +87,7 @@ def document_routes() -> APIRouter:
 class Address:
     """A path template of the merged document and the methods that it answers."""
 
+    template: str
     pattern: re.Pattern[str]
     methods: frozenset[str]
 
@@ -94,7 +95,7 @@ class Address:
 def addresses(document: Mapping[str, Any]) -> list[Address]:
     """Every address that one of the APIs answers."""
     return [
-        Address(_pattern(path), frozenset(method.upper() for method in _METHODS if method in operations))
+        Address(path, _pattern(path), frozenset(method.upper() for method in _METHODS if method in operations))
         for path, operations in document["paths"].items()
     ]
 
@@ -106,7 +107,9 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 def allowed(known: list[Address], path: str) -> list[str]:
     """The methods that `path` answers somewhere in the system; none when it is no address of ours."""
-    found = {method for address in known if address.pattern.fullmatch(path) for method in address.methods}
+    matching = [address for address in known if address.pattern.fullmatch(path)]
+    literal = [address for address in matching if address.template == path]  # `/tickets/stats` is no `/tickets/{id}`
+    found = {method for address in literal or matching for method in address.methods}
     return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
