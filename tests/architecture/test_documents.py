@@ -14,7 +14,7 @@ from helpdesk import wire
 from helpdesk.http.problem import _REASONS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-REFERENCE = re.compile(r"\b(contract|behaviours) ((?:§\d+(?:, |-| and )?)+)", re.IGNORECASE)
+REFERENCE = re.compile(r"\b(contract|behaviours|design) ((?:§\d+(?:, |-| and )?)+)", re.IGNORECASE)
 DOCUMENT = re.compile(r"\bdocs/[\w./-]+\.(?:md|yaml)\b")
 ADRS = sorted((tree.ROOT / "docs" / "adr").glob("[0-9]*.md"))
 ROW = re.compile(r"^\| `([\w.]+)` \| ([^|]*) \| ([^|]*)", re.MULTILINE)
