@@ -166,6 +166,6 @@ class Sender:
 
 
 def _cancelled() -> bool:
-    """Whether this task was told to end: a query or a task group that ends at that moment can hide it (seen in tests)."""
+    """Whether this task was told to end: a query or task group that ends at that moment can hide it (seen in tests)."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
