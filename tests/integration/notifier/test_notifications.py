@@ -198,6 +198,24 @@ async def test_lists_come_bare_by_page_and_by_cursor(world: World) -> None:
     assert [[one["id"] for one in page["data"]] for page in back] == [ids[2:4], ids[:2]]
 
 
+async def test_a_cursor_serves_its_own_list_alone(world: World) -> None:
+    requester = await world.person("USER")
+    agent = await world.person("AGENT", requester.tenant_id)
+    ticket = await world.ticket(requester)
+    for _ in range(2):
+        await world.append(ticket, commented(agent))
+    cursor = (await world.get(requester, cursor="", limit="1"))["meta"]["nextCursor"]
+    assert len((await world.get(requester, cursor=cursor))["data"]) == 1
+    for reader, query in (
+        (agent, f"?cursor={cursor}"),
+        (requester, f"?cursor={cursor}&unreadOnly=true"),
+        (requester, f"?cursor={cursor}&sortOrder=desc"),
+        (requester, f"?cursor={cursor[:-3]}AAA"),
+    ):
+        answer = await world.ask("GET", reader, query)
+        assert (answer.status_code, answer.json()["details"][0]["code"]) == (400, "bad_cursor"), query
+
+
 async def test_a_cursor_whose_rest_was_deleted_leads_back_to_what_is_left(world: World) -> None:
     requester = await world.person("USER")
     agent = await world.person("AGENT", requester.tenant_id)

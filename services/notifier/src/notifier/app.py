@@ -6,6 +6,7 @@ from helpdesk.auth.tokens import Verifier
 from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, health_routes
+from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, reachable
@@ -32,7 +33,7 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
     """The API; where the intake runs in the same process, its state is part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier = Verifier(settings)
-    app.include_router(notification_routes(pool))
+    app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app
 

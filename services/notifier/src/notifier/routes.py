@@ -7,39 +7,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
+from helpdesk.auth.tokens import Principal
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
+from helpdesk.paging.cursor import Cursors, list_name
+from helpdesk.paging.listing import Listing, enveloped, paging_of
+from helpdesk.paging.page import Bare
 from helpdesk.postgres.pool import Pool
-from notifier import lists
+from helpdesk.postgres.tenant import read_all
 from notifier.store import feed
-from notifier.store.feed import Filter
+from notifier.store.feed import Filter, NotificationRow
 from notifier.wire import CountShape, ListQuery, NotificationList, NotificationShape, notification
 
 PATH: Final = f"{API}/notifications"
-_ENVELOPED: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
 _NO_VERSION: Final = 0
 """A list is no stream: its entity tag is the hash of its body."""
 
 
-def notification_routes(pool: Pool) -> APIRouter:
+def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
     @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401))
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
-        if "cursor" in request.query_params:
-            return _answer(request, await lists.by_cursor(pool, caller, wanted, query))
-        if _ENVELOPED & request.query_params.keys():
-            return _answer(request, await lists.by_page(pool, caller, wanted, query))
-        newest, more = await lists.bare(pool, caller, wanted)
-        response = _answer(request, newest)
-        if more is not None:
-            further = request.url.include_query_params(cursor=more, limit=100)
-            response.headers["Link"] = f'<{further.path}?{further.query}>; rel="next"'
+        listing = _listing(caller, wanted)
+        paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
+        found = await read_all(pool, caller.tenant_id, *listing.statements(paging))
+        answer = listing.answer(request, cursors, paging, found)
+        response = _answer(request, answer.body)
+        response.headers.update(answer.headers)
         return response
 
     @router.get(
@@ -50,11 +50,11 @@ def notification_routes(pool: Pool) -> APIRouter:
         return _answer(request, CountShape(count=count))
 
     @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401))
-    async def read_all(caller: Caller) -> CountShape:
+    async def mark_all_read(caller: Caller) -> CountShape:
         return CountShape(count=await feed.mark_all_read(pool, caller))
 
     @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404))
-    async def read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
+    async def mark_read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
         row = await feed.mark_read(pool, caller, id)
         if row is None:
             raise _unknown()
@@ -66,6 +66,16 @@ def notification_routes(pool: Pool) -> APIRouter:
             raise _unknown()
 
     return router
+
+
+def _listing(caller: Principal, wanted: Filter) -> Listing[NotificationRow]:
+    return Listing(
+        name=list_name("notifications", caller.tenant_id, caller.user_id, wanted.is_read, wanted.type),
+        page=lambda paging: feed.page(caller, wanted, paging),
+        total=feed.total(caller, wanted),
+        place_of=feed.place_of,
+        shape=notification,
+    )
 
 
 def _answer(request: Request, value: object) -> Response:

@@ -2,7 +2,15 @@
 
 from pydantic import Field
 
-from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import (
+    CursorSettings,
+    Dsn,
+    KafkaSettings,
+    LogSettings,
+    MigrateSettings,
+    ServerSettings,
+    TokenSettings,
+)
 
 
 class IntakeSettings(KafkaSettings, LogSettings):
@@ -11,7 +19,7 @@ class IntakeSettings(KafkaSettings, LogSettings):
     notifier_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes notifications.")
 
 
-class NotifierSettings(IntakeSettings, TokenSettings, ServerSettings):
+class NotifierSettings(IntakeSettings, TokenSettings, CursorSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     notifier_port: int = Field(8085, ge=1, le=65535, description="Where the notifier listens.")

@@ -75,17 +75,17 @@ class Reading:
     def listed(self, listing: Listing[R], paging: Paging, found: Sequence[list[Any]]) -> Response:
         """The answer that the rows of a list's statements make."""
         listed = listing.answer(self.request, self.sources.cursors, paging, found)
-        return self.answer(listed.body, link=listed.link)
+        response = self.answer(listed.body)
+        response.headers.update(listed.headers)
+        return response
 
-    def answer(self, body: object, *, version: int | None = None, link: str | None = None) -> Response:
+    def answer(self, body: object, *, version: int | None = None) -> Response:
         """`body` as JSON; with the entity tag of a stream's `version`, or 304 when the caller has it already."""
         plain = dumps(body)
         if version is None:
             response = Response(plain, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
         else:
             response = respond(self.request, plain, version)
-        if link is not None:
-            response.headers["Link"] = link
         if self.behind:
             response.headers["Consistency"] = "behind"
         return response

@@ -1,6 +1,6 @@
 """From a query to a page, and from a page to its answer: the same for every list (contract §5)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
@@ -22,10 +22,10 @@ LINKED_LIMIT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a list answers: a bare array, with the `Link` to its rest if there is more, or an envelope."""
+    """What a list answers: an envelope, or a bare array with the `Link` to its rest, if there is more."""
 
     body: object
-    link: str | None = None
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Listing(Generic[R]):
         after = None if page.next is None else cursors.encode(page.next, self.name)
         before = None if page.previous is None else cursors.encode(page.previous, self.name)
         if isinstance(paging, Bare):
-            return Listed(data, None if after is None else _link(request, after))
+            return Listed(data, {} if after is None else {"Link": _link(request, after)})
         meta = {
             "limit": paging.limit,
             "hasNextPage": after is not None,
@@ -69,7 +69,7 @@ class Listing(Generic[R]):
             "previousCursor": before,
             **numbers,
         }
-        return Listed({"data": data, "meta": meta})
+        return Listed({"data": data, "meta": meta}, {})
 
 
 def enveloped(request: Request, *also: str) -> bool:

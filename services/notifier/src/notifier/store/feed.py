@@ -6,8 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from helpdesk.auth.tokens import Principal
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import Order
+from helpdesk.paging.page import Paging
+from helpdesk.paging.window import Total, window
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read, read_all
+from helpdesk.postgres.tenant import Statement, read
 from notifier.domain.notice import NoticeType
 
 # One's own; an internal note only while one is staff: by the directory, or by the token where it does not know yet.
@@ -16,6 +20,7 @@ _OWN: Final = """n.tenant_id = %(tenant)s and n.user_id = %(user)s
         (select p.role from notices.person p where p.tenant_id = %(tenant)s and p.id = %(user)s),
         %(role)s) in ('AGENT', 'ADMIN'))"""
 
+# Spelled out, so that the partial index of the unread serves.
 _READ: Final = {None: "", True: "and n.is_read", False: "and not n.is_read"}
 _TYPED: Final = "and (%(type)s::text is null or n.type = %(type)s)"
 
@@ -23,19 +28,13 @@ _COLUMNS: Final = """n.id, n.type, n.user_id, n.title, n.message, n.data, n.is_r
        a.email as actor_email, a.name as actor_name"""
 _ACTOR: Final = "left join notices.person a on a.tenant_id = n.tenant_id and a.id = n.actor_id"
 
-NEWEST_FIRST: Final = f"""
-select {_COLUMNS} from notices.notification n {_ACTOR}
-where {_OWN} {{read}} {_TYPED}
-  and (n.created_at, n.id) < (%(at)s::timestamptz, %(id)s::uuid)
-order by n.created_at desc, n.id desc limit %(limit)s offset %(offset)s"""
+PAGE: Final = f"""
+select {_COLUMNS}
+from (select * from notices.notification n where {_OWN} {{read}} {_TYPED} {{condition}} {{order_by}} {{limit}}) n
+{_ACTOR}
+{{order_by}}"""
 
-OLDEST_FIRST: Final = f"""
-select {_COLUMNS} from notices.notification n {_ACTOR}
-where {_OWN} {{read}} {_TYPED}
-  and (n.created_at, n.id) > (%(at)s::timestamptz, %(id)s::uuid)
-order by n.created_at, n.id limit %(limit)s offset %(offset)s"""
-
-COUNT: Final = f"select count(*) from notices.notification n where {_OWN} {{read}} {_TYPED}"
+COUNT: Final = f"select count(*) as total from notices.notification n where {_OWN} {{read}} {_TYPED}"
 
 MARK_READ: Final = f"""
 with n as (
@@ -45,11 +44,11 @@ select {_COLUMNS} from n {_ACTOR}"""
 MARK_ALL_READ: Final = f"""
 with n as (
     update notices.notification n set is_read = true where {_OWN} and not n.is_read returning n.id)
-select count(*) from n"""
+select count(*) as total from n"""
 
 DELETE: Final = f"""
 with n as (delete from notices.notification n where {_OWN} and n.id = %(id)s returning n.id)
-select count(*) from n"""
+select count(*) as total from n"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +57,6 @@ class Filter:
 
     is_read: bool | None = None
     type: NoticeType | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a notification stands in the order. `at` is a time as PostgreSQL reads it."""
-
-    at: str
-    id: UUID
-
-
-FUTURE: Final = Place("infinity", UUID(int=2**128 - 1))
-PAST: Final = Place("-infinity", UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +76,27 @@ class NotificationRow:
     actor_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
-    count: int
+def page(reader: Principal, wanted: Filter, paging: Paging) -> Statement[NotificationRow]:
+    """A page of the reader's notifications, and one more where there is one."""
+    part = window(paging)
+    sql = PAGE.format(read=_READ[wanted.is_read], condition=part.condition, order_by=part.order_by, limit=part.limit)
+    return Statement(sql, NotificationRow, {**_of(reader), "type": wanted.type, **part.params})
 
 
-async def newest(
-    pool: Pool, reader: Principal, wanted: Filter, limit: int, before: Place = FUTURE
-) -> list[NotificationRow]:
-    """At most `limit` of the reader's notifications before a place, newest first."""
-    return await read(pool, reader.tenant_id, _listing(NEWEST_FIRST, reader, wanted, before, limit))
+def total(reader: Principal, wanted: Filter) -> Statement[Total]:
+    """How many of the reader's notifications match: counted, never kept."""
+    return Statement(COUNT.format(read=_READ[wanted.is_read]), Total, {**_of(reader), "type": wanted.type})
 
 
-async def oldest(
-    pool: Pool, reader: Principal, wanted: Filter, limit: int, after: Place = PAST
-) -> list[NotificationRow]:
-    """At most `limit` of the reader's notifications after a place, oldest first."""
-    return await read(pool, reader.tenant_id, _listing(OLDEST_FIRST, reader, wanted, after, limit))
-
-
-async def page(
-    pool: Pool, reader: Principal, wanted: Filter, *, newest_first: bool, limit: int, offset: int
-) -> tuple[list[NotificationRow], int]:
-    """One page, and how many there are in all."""
-    sql, place = (NEWEST_FIRST, FUTURE) if newest_first else (OLDEST_FIRST, PAST)
-    rows, counts = await read_all(
-        pool, reader.tenant_id, _listing(sql, reader, wanted, place, limit, offset), _counting(reader, wanted)
-    )
-    return rows, int(counts[0].count)
+def place_of(row: NotificationRow, order: Order) -> Place:
+    """Where a notification stands; there is no order but that of time."""
+    return Place(order, row.created_at, row.id)
 
 
 async def count(pool: Pool, reader: Principal, wanted: Filter) -> int:
-    """How many of the reader's notifications match: counted, never kept."""
-    rows = await read(pool, reader.tenant_id, _counting(reader, wanted))
-    return rows[0].count
+    """How many of the reader's notifications match."""
+    rows = await read(pool, reader.tenant_id, total(reader, wanted))
+    return rows[0].total
 
 
 # `read` sends one statement with its tenant in one transaction: one that changes rows is committed by it.
@@ -136,25 +110,14 @@ async def mark_read(pool: Pool, reader: Principal, id_: UUID) -> NotificationRow
 
 async def mark_all_read(pool: Pool, reader: Principal) -> int:
     """How many became read."""
-    rows = await read(pool, reader.tenant_id, Statement(MARK_ALL_READ, _Count, _of(reader)))
-    return rows[0].count
+    rows = await read(pool, reader.tenant_id, Statement(MARK_ALL_READ, Total, _of(reader)))
+    return rows[0].total
 
 
 async def delete(pool: Pool, reader: Principal, id_: UUID) -> bool:
     """Whether there was one to delete."""
-    rows = await read(pool, reader.tenant_id, Statement(DELETE, _Count, _of(reader) | {"id": id_}))
-    return rows[0].count > 0
-
-
-def _listing(
-    sql: str, reader: Principal, wanted: Filter, place: Place, limit: int, offset: int = 0
-) -> Statement[NotificationRow]:
-    params = {"type": wanted.type, "at": place.at, "id": place.id, "limit": limit, "offset": offset}
-    return Statement(sql.format(read=_READ[wanted.is_read]), NotificationRow, _of(reader) | params)
-
-
-def _counting(reader: Principal, wanted: Filter) -> Statement[_Count]:
-    return Statement(COUNT.format(read=_READ[wanted.is_read]), _Count, _of(reader) | {"type": wanted.type})
+    rows = await read(pool, reader.tenant_id, Statement(DELETE, Total, _of(reader) | {"id": id_}))
+    return rows[0].total > 0
 
 
 def _of(reader: Principal) -> dict[str, Any]:
