@@ -1,0 +1,230 @@
+"""An event store, views and a topic of one's own on the shared servers, and the verbs to speak of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+import command_api.app
+import projector.app
+from command_api.settings import CommandMigrateSettings
+from helpdesk.bus import envelope
+from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.subscriber import ConsumerSettings, Handler, Subscriber
+from helpdesk.events import Event
+from helpdesk.events.operations import SystemProbed
+from helpdesk.eventstore import relay
+from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.postgres.migrate import migrate as run_migrations
+from helpdesk.postgres.pool import Connection, Pool, connect, open_pool
+from helpdesk.recorded import Metadata, RecordedEvent, Stream
+from localstack.stack import Servers
+from projector.settings import ProjectorMigrateSettings
+
+PARTITIONS = 3
+NOBODY = Metadata(None, None, None)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+async def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Return when it holds: for what happens in this process."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - what is asked has no event of its own
+            await asyncio.sleep(0.01)
+
+
+async def eventually_true(condition: Callable[[], Awaitable[object]], timeout_s: float = 20.0) -> None:
+    """Return when it holds: for what must be asked of a server."""
+    async with asyncio.timeout(timeout_s):
+        while not await condition():  # noqa: ASYNC110 - nobody tells when another server's answer changes
+            await asyncio.sleep(0.02)
+
+
+def new_stream(tenant_id: UUID | None = None, type_: str = "system") -> Stream:
+    return Stream(tenant_id or uuid4(), type_, uuid4())
+
+
+def events(count: int = 1) -> list[Event]:
+    return [SystemProbed(at=NOON)] * count
+
+
+@dataclass(slots=True)
+class Engine:
+    """`dsns` by role; `pool` and `store` are the command API's."""
+
+    servers: Servers
+    admin_dsn: str
+    variables: Mapping[str, str]
+    pool: Pool
+    store: EventStore
+    topic: str
+    versions: dict[Stream, int] = field(default_factory=dict)
+
+    def dsn(self, role: str) -> str:
+        return self.servers.dsn(role, self.admin_dsn)
+
+    @property
+    def bootstrap(self) -> str:
+        return self.servers.kafka_bootstrap
+
+    async def append(self, stream: Stream, count: int = 1, version: int | None = None) -> None:
+        """One command on one stream."""
+        expected = self.versions.get(stream, 0) if version is None else version
+        await self.store.append(uuid4(), [StreamAppend(stream, expected, events(count))], NOBODY)
+        self.versions[stream] = expected + count
+
+    async def sql(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        """As an operator would look: the owner, whom row-level security binds too, unless superuser."""
+        async with await connect(self.admin_dsn, name="test") as connection:
+            cursor = await connection.execute(statement, params or None)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def value(self, statement: str, *params: Any) -> Any:
+        ((value,),) = await self.sql(statement, *params)
+        return value
+
+
+@asynccontextmanager
+async def engine(servers: Servers) -> AsyncIterator[Engine]:
+    """Migrated by the services themselves."""
+    admin_dsn = servers.new_database()
+    topic_prefix = f"test-{uuid4().hex[:8]}"
+    variables = {
+        **servers.environment(admin_dsn),
+        "TOPIC_PREFIX": topic_prefix,
+        "TOPIC_PARTITIONS": str(PARTITIONS),
+    }
+    values = {name.lower(): value for name, value in variables.items()}
+    values["log_level"] = "info"
+    settings = CommandMigrateSettings.model_validate(values)
+    await command_api.app.migrate(settings)
+    await projector.app.migrate(ProjectorMigrateSettings.model_validate(values))
+    await run_migrations(admin_dsn, [], [values["query_api_database_url"]])
+    async with open_pool(settings.command_api_database_url, name="test-engine", max_size=20) as pool:
+        yield Engine(servers, admin_dsn, variables, pool, EventStore(pool, "events"), settings.events_topic)
+
+
+# --- relays -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def relaying(engine: Engine, topic: str | None = None) -> AsyncIterator[relay.RelayState]:
+    """A relay that runs for as long as the block."""
+    state = relay.RelayState()
+    settings = relay.RelaySettings(engine.dsn("command_relay"), "events", engine.bootstrap, topic or engine.topic)
+    task = asyncio.create_task(relay.run(settings, state))
+    try:
+        yield state
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def records_of(bootstrap: str, topic: str) -> dict[int, list[RecordedEvent]]:
+    """Everything that the topic holds, by partition."""
+    async with consumer_of(bootstrap) as consumer:
+        places = [TopicPartition(topic, n) for n in range(PARTITIONS)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        found: dict[int, list[RecordedEvent]] = {n: [] for n in range(PARTITIONS)}
+        async with asyncio.timeout(20):
+            while sum(map(len, found.values())) < sum(ends.values()):
+                for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                    for record in records:
+                        event, _ = envelope.decode(record.value)
+                        assert record.key == envelope.key_of(event.stream)
+                        found[place.partition].append(event)
+        return found
+
+
+@asynccontextmanager
+async def consumer_of(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+def without_duplicates(records: Sequence[RecordedEvent]) -> dict[Stream, list[int]]:
+    """The versions of each stream in the order of their first coming; a later one before its time fails."""
+    seen: dict[Stream, list[int]] = {}
+    for one in records:
+        versions = seen.setdefault(one.stream, [])
+        if one.version > len(versions):
+            assert one.version == len(versions) + 1, f"{one.stream}: {one.version} after {versions}"
+            versions.append(one.version)
+    return seen
+
+
+# --- consumers --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Topic:
+    """A topic that a test fills itself."""
+
+    bootstrap: str
+    name: str
+    producer: AIOKafkaProducer
+
+    async def send(self, *values: bytes | None, partition: int = 0) -> None:
+        """Records in this order; returns when Kafka has them."""
+        for value in values:
+            await self.producer.send_and_wait(self.name, value=value, key=b"k", partition=partition)
+
+
+@asynccontextmanager
+async def topic(engine: Engine, partitions: int = PARTITIONS) -> AsyncIterator[Topic]:
+    name = f"test-{uuid4().hex[:8]}.events"
+    await ensure_topic(engine.bootstrap, name, partitions)
+    producer = AIOKafkaProducer(bootstrap_servers=engine.bootstrap)
+    await producer.start()
+    try:
+        yield Topic(engine.bootstrap, name, producer)
+    finally:
+        await producer.stop()
+
+
+LEDGER = """
+create table if not exists views.ledger (
+    tenant_id uuid, stream_id uuid, version integer, who text, primary key (tenant_id, stream_id, version))"""
+INSERT = "insert into views.ledger values (%s, %s, %s, %s)"
+
+
+def ledger(who: str = "") -> Handler:
+    """A handler that writes each event down, and would fail at a second time."""
+
+    async def write(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                INSERT,
+                [(b.stream.tenant_id, b.stream.id, one.version, who) for b in batches for one in b.events],
+            )
+
+    return write
+
+
+@asynccontextmanager
+async def subscribed(
+    pool: Pool, topic: Topic, handler: Handler, group: str | None = None, max_records: int = 500
+) -> AsyncIterator[Subscriber]:
+    """A consumer that runs for as long as the block."""
+    settings = ConsumerSettings("views", topic.bootstrap, topic.name, group or f"g-{uuid4().hex[:8]}", max_records)
+    consumer = Subscriber(settings, pool, handler)
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield consumer
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
