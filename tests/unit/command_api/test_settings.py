@@ -119,6 +119,6 @@ def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_settings_do_not_change_and_every_one_is_described() -> None:
     settings = load(CommandSettings)
     with pytest.raises(ValueError, match="frozen"):
-        settings.command_api_port = 1  # type: ignore[misc]
+        settings.command_api_port = 1
     for model in (CommandMigrateSettings, ProjectorSettings):
         assert [name for name, field in model.model_fields.items() if not field.description] == []

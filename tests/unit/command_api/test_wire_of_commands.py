@@ -135,8 +135,8 @@ def test_a_comments_partial_edit() -> None:
 def test_lengths_are_those_of_the_contract_in_utf16(
     body: type[Body], base: dict[str, Any], field: str, longest: int
 ) -> None:
-    for value in ("x" * longest, "🔥" * (longest // 2)):
-        body.model_validate(base | {field: value})
+    for fits in ("x" * longest, "🔥" * (longest // 2)):
+        body.model_validate(base | {field: fits})
     for value in ("x" * (longest + 1), "🔥" * (longest // 2) + "x", "a\x00b", "\ud83d", 7, None, ["x"]):
         assert refused(body, base | {field: value}) == [field]
 
