@@ -34,7 +34,9 @@ BARE_LIMIT: Final = 1000
 TRIES: Final = 8
 PAGING: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
 
-Page = Annotated[int, Query(ge=1, le=10_000)]
+DEEPEST_ROW: Final = 10_000
+
+Page = Annotated[int, Query(ge=1, le=2**53 - 1)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 IfMatch = Annotated[str | None, Header()]
 
@@ -84,6 +86,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         rows, total = await lists.endpoints(
             pool, caller.tenant_id, sort_by=sort_by, order=sort_order, limit=limit, offset=(page - 1) * limit
         )
+        _refuse_depth(page, limit, total)
         shapes = [wire.webhook(row) for row in rows]
         return _json(wire.WebhookPage(data=shapes, meta=wire.page_meta(page, limit, total)))
 
@@ -151,6 +154,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         rows, attempts, total = await lists.deliveries(
             pool, caller.tenant_id, webhook_id, limit=limit, offset=(page - 1) * limit
         )
+        _refuse_depth(page, limit, total)
         shapes = wire.deliveries(webhook_id, rows, attempts)
         return _json(wire.DeliveryPage(data=shapes, meta=wire.page_meta(page, limit, total)))
 
@@ -205,6 +209,12 @@ def _demand_target(url: str, rules: Rules) -> None:
     reason = objection(url, rules)
     if reason is not None:
         raise invalid("url", reason, "invalid_url")
+
+
+def _refuse_depth(page: int, limit: int, total: int) -> None:
+    """Contract §5: a page beyond the end is empty, but rows that exist beyond the 10,000th are read by cursor."""
+    if DEEPEST_ROW <= (page - 1) * limit < total:
+        raise invalid("page", f"pages end at row {DEEPEST_ROW:,}; read on with `cursor`", "page_too_deep")
 
 
 def _contended() -> Problem:
