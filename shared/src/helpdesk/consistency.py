@@ -19,6 +19,7 @@ import psycopg
 
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
+from helpdesk.tasks import pause
 
 log = logging.getLogger(__name__)
 BOUND_S: Final = 1.0
@@ -134,7 +135,7 @@ class Applied:
                 )
             finally:
                 self._connected.clear()
-            await asyncio.sleep(0.5)
+            await pause(0.5)
 
     async def _listen(self, connection: Connection) -> None:
         async for _ in connection.notifies():

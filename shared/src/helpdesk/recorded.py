@@ -1,7 +1,7 @@
 """An event as it stands in the store and on the bus: what happened, and where and why it was written down."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -81,6 +81,16 @@ class RecordedEvent:
     event: Event | None
     metadata: Metadata
     recorded_at: datetime
+
+
+def whole_commands(events: Iterable[RecordedEvent]) -> Iterator[list[RecordedEvent]]:
+    """One stream's events, command by command; what belongs to a command whose rest has not come is left out."""
+    command: list[RecordedEvent] = []
+    for one in events:
+        command.append(one)
+        if one.remaining == 0:
+            yield command
+            command = []
 
 
 def event_id_of(command_id: UUID, ordinal: int) -> UUID:

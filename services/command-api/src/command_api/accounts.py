@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
-from uuid6 import uuid7
 
 from command_api import store
 from command_api.domain.rejected import Rejected
@@ -20,6 +19,7 @@ from command_api.passwords import EXACTLY, Passwords
 from helpdesk.auth.tokens import Issuer
 from helpdesk.consistency import Position
 from helpdesk.eventstore.store import StreamAppend
+from helpdesk.ids import new_id
 from helpdesk.recorded import Stream
 
 OPERATOR: Final = UUID(int=0)
@@ -103,7 +103,7 @@ class Accounts:
         tenant = await store.tenant(self._commands.pool, slug=slug, id_=tenant_id)
         if tenant is None:
             raise NoSuchTenant
-        user_id, at = UUID(str(uuid7())), self._commands.clock()
+        user_id, at = new_id(), self._commands.clock()
         command = RegisterUser(
             email=email, name=name, role=role, is_open=tenant.is_open or by is not None, by=by or user_id, at=at
         )

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
-from uuid6 import uuid7
 
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
@@ -19,6 +18,7 @@ from helpdesk.http.etag import expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
+from helpdesk.ids import new_id
 from helpdesk.policy import may_manage_webhooks
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata
@@ -58,7 +58,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
     @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint")
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
         _demand_target(body.url, rules)
-        id_, secret = UUID(str(uuid7())), body.secret or new_secret()
+        id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=datetime.now(UTC))
         sealed = vault.seal(secret, caller.tenant_id, id_)
         made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)

@@ -28,6 +28,7 @@ from helpdesk.consumer.store import ConsumerStore, Progress, Superseded
 from helpdesk.consumer.turns import Turns
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
 from helpdesk.recorded import Cursor
+from helpdesk.tasks import pause
 from helpdesk.wire import Undecodable
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Subscriber:
                 log.warning("consumer waits for Kafka", extra={"topic": self._settings.topic, "delay_s": delay})
                 with suppress(KafkaError, OSError, TimeoutError):
                     await self._broker.stop()
-                await asyncio.sleep(delay)
+                await pause(delay)
                 delay = min(delay * 2, 2.0)
             else:
                 self.state.error = None

@@ -20,6 +20,7 @@ from psycopg.rows import class_row
 from helpdesk.bus.envelope import key_of
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Cursor, Stream
+from helpdesk.tasks import pause
 
 PAGE: Final = 500
 NET_BENEATH_THE_WAKE_UP_S: Final = 0.05
@@ -82,7 +83,7 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
             failures += 1
             state.error = f"{type(error).__name__}: {error}"
             log.warning("relay begins again", extra={"topic": settings.topic, "error": state.error, "delay_s": delay})
-            await asyncio.sleep(delay)
+            await pause(delay)
         finally:
             state.leading = False
 
@@ -94,10 +95,8 @@ async def _leadership(settings: RelaySettings) -> AsyncIterator[tuple[Connection
     connection = await connect(settings.dsn, name=f"{schema}-relay", statement_timeout_ms=10_000)
     async with connection:
         await connection.execute(f"listen {schema}_appended")
-        while not await _value(  # noqa: ASYNC110 - the lock is another process's
-            connection, "select pg_try_advisory_lock(hashtext(%s), 0)", f"{schema}.relay"
-        ):
-            await asyncio.sleep(STANDBY_S)  # a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever
+        while not await _value(connection, "select pg_try_advisory_lock(hashtext(%s), 0)", f"{schema}.relay"):
+            await pause(STANDBY_S)  # a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever
         row = await _row(connection, _LEAD.format(schema=schema), {"name": settings.topic})
         if row is None:
             raise ForeignStore(
@@ -292,4 +291,4 @@ class Poke:
                         await self._wanted.wait()
                         self._wanted.clear()
                         await connection.execute(self._notify)
-            await asyncio.sleep(1.0)
+            await pause(1.0)

@@ -6,29 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
-from helpdesk.events.ticket import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    TicketAssigned,
-    TicketClosed,
-    TicketCreated,
-    TicketDeleted,
-    TicketDescriptionRewritten,
-    TicketEvent,
-    TicketMetadataReplaced,
-    TicketPrioritized,
-    TicketReopened,
-    TicketResolved,
-    TicketRetitled,
-    TicketReturned,
-    TicketStarted,
-    TicketTagged,
-    TicketUnassigned,
-    TicketUntagged,
-    TicketWaitEnded,
-    TicketWaitStarted,
-)
+from helpdesk.events import ticket as happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +33,7 @@ class Ticket:
 T = TypeVar("T", bound=Ticket)
 
 
-def created(event: TicketCreated) -> Ticket:
+def created(event: happened.TicketCreated) -> Ticket:
     """The ticket that begins."""
     return Ticket(
         number=event.number,
@@ -71,48 +49,62 @@ def created(event: TicketCreated) -> Ticket:
     )
 
 
-def evolve(ticket: T, event: TicketEvent) -> T:
+def evolve(ticket: T, event: happened.TicketEvent) -> T:
     """The ticket after `event`, whatever else its class holds. Each event moves `updated_at`."""
     ticket = replace(ticket, updated_at=event.at)
     match event:
-        case TicketRetitled():
+        case happened.TicketRetitled():
             return replace(ticket, title=event.title)
-        case TicketDescriptionRewritten():
+        case happened.TicketDescriptionRewritten():
             return replace(ticket, description=event.description)
-        case TicketPrioritized():
+        case happened.TicketPrioritized():
             return replace(ticket, priority=event.priority)
-        case TicketMetadataReplaced():
+        case happened.TicketMetadataReplaced():
             return replace(ticket, metadata=event.metadata)
-        case TicketTagged():
+        case happened.TicketTagged():
             return replace(ticket, tags=unique((*ticket.tags, *event.tags)))
-        case TicketUntagged():
+        case happened.TicketUntagged():
             return replace(ticket, tags=tuple(tag for tag in ticket.tags if tag not in event.tags))
-        case TicketAssigned():
+        case happened.TicketAssigned():
             return replace(ticket, assignee_id=event.assignee_id)
-        case TicketUnassigned():
+        case happened.TicketUnassigned():
             return replace(ticket, assignee_id=None)
-        case TicketStarted():
+        case happened.TicketStarted():
             return replace(ticket, status="in_progress")
-        case TicketReturned():
+        case happened.TicketReturned():
             return replace(ticket, status="open")
-        case TicketReopened():
+        case happened.TicketReopened():
             return replace(ticket, status=event.status, resolution=None, closed_at=None)
-        case TicketResolved():
+        case happened.TicketResolved():
             return replace(ticket, status="resolved", resolution=event.resolution)
-        case TicketClosed():
+        case happened.TicketClosed():
             # A closed ticket whose resolution is corrected was closed when it was closed.
             closed_at = ticket.closed_at if ticket.status == "closed" else event.at
             return replace(ticket, status="closed", resolution=event.resolution, closed_at=closed_at)
-        case TicketWaitStarted():
+        case happened.TicketWaitStarted():
             return replace(ticket, waiting_on=event.waiting_on)
-        case TicketWaitEnded():
+        case happened.TicketWaitEnded():
             return replace(ticket, waiting_on=None)
-        case TicketDeleted():
+        case happened.TicketDeleted():
             return replace(ticket, deleted=True)
-        case TicketCreated() | CommentAdded() | CommentEdited() | CommentDeleted():
+        case happened.TicketCreated() | happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
             return ticket
         case _:
             assert_never(event)
+
+
+def fold(ticket: Ticket | None, events: Iterable[happened.TicketEvent]) -> Ticket:
+    """The ticket after more of its history. Raises ValueError for a history that does not begin with its creation."""
+    for event in events:
+        if isinstance(event, happened.TicketCreated):
+            ticket = created(event)
+        elif ticket is None:
+            raise ValueError(f"a ticket's history begins with its creation, not {type(event).__name__}")
+        else:
+            ticket = evolve(ticket, event)
+    if ticket is None:
+        raise ValueError("no history makes no ticket")
+    return ticket
 
 
 def unique(tags: Iterable[str]) -> tuple[str, ...]:

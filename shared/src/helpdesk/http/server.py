@@ -5,12 +5,13 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+AGAIN_AFTER_S: Final = 1.0
 Job = Callable[[], Awaitable[None]]
 
 
@@ -65,8 +66,16 @@ async def run_jobs(jobs: Sequence[Job], around: Job | None = None) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_endless(job)) for job in jobs]
         await (around or _until_signalled)()
-        for task in tasks:
+        await _cancelled(tasks)
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a library may swallow a cancellation that meets it at the wrong moment."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_AFTER_S)
 
 
 async def _endless(job: Job) -> None:

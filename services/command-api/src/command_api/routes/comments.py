@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
-from uuid6 import uuid7
 
 from command_api import store
 from command_api.domain.ticket.commands import AddComment, DeleteComment, EditComment
@@ -20,6 +19,7 @@ from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
+from helpdesk.ids import new_id
 
 router = APIRouter(prefix=API, tags=["comments"])
 TicketId: TypeAlias = Annotated[Id, Path(alias="ticketId")]
@@ -100,7 +100,7 @@ async def delete_flat(
 
 
 async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody) -> Response:
-    comment_id = UUID(str(uuid7()))
+    comment_id = new_id()
     async with problems_of():
         outcome = await shell.ticket(
             cause(request, caller),

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
-from uuid6 import uuid7
 
 from command_api import store
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
@@ -20,6 +19,7 @@ from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import invalid
 from helpdesk.http.wire import Id
+from helpdesk.ids import new_id
 
 TicketId: TypeAlias = Annotated[Id, Path(alias="id")]
 router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
@@ -35,7 +35,7 @@ router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
     await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
-    ticket_id, why = UUID(str(uuid7())), cause(request, caller)
+    ticket_id, why = new_id(), cause(request, caller)
     async with problems_of():
         while True:
             number = await store.take_number(shell.pool, caller.tenant_id)

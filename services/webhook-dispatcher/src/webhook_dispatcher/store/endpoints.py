@@ -8,7 +8,6 @@ from typing import Final
 from uuid import UUID
 
 from psycopg.rows import class_row
-from uuid6 import uuid7
 
 from helpdesk.events.webhook import (
     WebhookEndpointChanged,
@@ -17,6 +16,7 @@ from helpdesk.events.webhook import (
     WebhookEvent,
 )
 from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
 from helpdesk.recorded import Metadata, Stream
@@ -126,7 +126,7 @@ async def _appended(
     """A transaction whose first write is the event; the rows that change with it follow, under the event's tenant."""
     async with pool.connection() as connection, connection.transaction():
         append = StreamAppend(stream, expected, [event])
-        await EventStore(pool, SCHEMA).append_in(connection, UUID(str(uuid7())), [append], metadata)
+        await EventStore(pool, SCHEMA).append_in(connection, new_id(), [append], metadata)
         yield connection
         await connection.execute(WAKE_SENDERS)
 
