@@ -9,7 +9,7 @@ from helpdesk.consumer.batch import StreamBatch
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
-from helpdesk.recorded import RecordedEvent, Stream
+from helpdesk.recorded import Stream, whole_commands
 from notifier.domain.notice import Notice
 from notifier.domain.person import Person
 from notifier.domain.person import evolve as registered
@@ -46,15 +46,6 @@ async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> Non
     await intake.write_notifications(connection, list(_notifications(steps, roles)))
 
 
-def commands(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:
-    """The events of whole commands: each ends where nothing of it remains on the stream."""
-    begin = 0
-    for end, one in enumerate(events, 1):
-        if one.remaining == 0:
-            yield events[begin:end]
-            begin = end
-
-
 def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:
     return {
         batch.stream: registered(one.event)
@@ -65,7 +56,7 @@ def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:
 
 
 def _steps(batch: StreamBatch, ticket: Ticket | None) -> Iterator[_Step]:
-    for command in commands(batch.events):
+    for command in whole_commands(batch.events):
         events = [one.event for one in command if isinstance(one.event, _TICKET)]
         for event in events:
             ticket = evolve(ticket, batch.stream.id, event)

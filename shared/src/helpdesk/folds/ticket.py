@@ -93,17 +93,17 @@ def evolve(ticket: T, event: happened.TicketEvent) -> T:
             assert_never(event)
 
 
-def fold(ticket: Ticket | None, events: Iterable[happened.TicketEvent]) -> Ticket:
-    """The ticket after more of its history. Raises ValueError for a history that does not begin with its creation."""
+def fold(ticket: Ticket | None, events: Iterable[happened.TicketEvent], name: object) -> Ticket:
+    """The ticket after more of its history. Raises ValueError, with its `name`, when that lacks its beginning."""
     for event in events:
         if isinstance(event, happened.TicketCreated):
             ticket = created(event)
         elif ticket is None:
-            raise ValueError(f"a ticket's history begins with its creation, not {type(event).__name__}")
+            raise ValueError(f"{name} does not begin with its creation but with {type(event).__name__}")
         else:
             ticket = evolve(ticket, event)
     if ticket is None:
-        raise ValueError("no history makes no ticket")
+        raise ValueError(f"{name} has no event that makes a ticket")
     return ticket
 
 

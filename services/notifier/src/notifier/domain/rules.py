@@ -9,29 +9,7 @@ from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
-from helpdesk.events.ticket import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    TicketAssigned,
-    TicketClosed,
-    TicketCreated,
-    TicketDeleted,
-    TicketDescriptionRewritten,
-    TicketEvent,
-    TicketMetadataReplaced,
-    TicketPrioritized,
-    TicketReopened,
-    TicketResolved,
-    TicketRetitled,
-    TicketReturned,
-    TicketStarted,
-    TicketTagged,
-    TicketUnassigned,
-    TicketUntagged,
-    TicketWaitEnded,
-    TicketWaitStarted,
-)
+from helpdesk.events import ticket as happened
 from helpdesk.policy import is_staff
 from notifier.domain.notice import Notice, NoticeType
 from notifier.domain.ticket import Ticket
@@ -40,7 +18,7 @@ _STRENGTH: Final = (NoticeType.STATUS_CHANGED, NoticeType.COMMENT_ADDED, NoticeT
 _STATUS_WORDS: Final = {"open": "open", "in_progress": "in progress", "resolved": "resolved", "closed": "closed"}
 
 
-def notices_for(command: Sequence[TicketEvent], ticket: Ticket, roles: Mapping[UUID, str]) -> list[Notice]:
+def notices_for(command: Sequence[happened.TicketEvent], ticket: Ticket, roles: Mapping[UUID, str]) -> list[Notice]:
     """What a command's events on `ticket` (as it stands after them) tell whom, at most one notice per person.
 
     `roles` holds the people whose role is known. Users are another stream, so somebody's account can arrive after a
@@ -66,43 +44,43 @@ def _strength(notice: Notice) -> int:
     return -1 if notice.is_internal else _STRENGTH.index(notice.type)
 
 
-def _told(event: TicketEvent, ticket: Ticket) -> Iterable[Notice]:
+def _told(event: happened.TicketEvent, ticket: Ticket) -> Iterable[Notice]:
     match event:
-        case TicketAssigned():
+        case happened.TicketAssigned():
             return [_assigned(event, ticket)]
-        case CommentAdded():
+        case happened.CommentAdded():
             return _commented(event, ticket)
-        case TicketStarted():
+        case happened.TicketStarted():
             return _moved(ticket, event.previous, "in_progress", event.by, event.at)
-        case TicketReturned():
+        case happened.TicketReturned():
             return _moved(ticket, event.previous, "open", event.by, event.at)
-        case TicketResolved():
+        case happened.TicketResolved():
             return _moved(ticket, event.previous, "resolved", event.by, event.at)
-        case TicketClosed():
+        case happened.TicketClosed():
             return _moved(ticket, event.previous, "closed", event.by, event.at)
-        case TicketReopened():
+        case happened.TicketReopened():
             return _moved(ticket, event.previous, event.status, event.by, event.at)
         case (
-            TicketCreated()
-            | TicketRetitled()
-            | TicketDescriptionRewritten()
-            | TicketPrioritized()
-            | TicketMetadataReplaced()
-            | TicketTagged()
-            | TicketUntagged()
-            | TicketUnassigned()
-            | TicketWaitStarted()
-            | TicketWaitEnded()
-            | TicketDeleted()
-            | CommentEdited()
-            | CommentDeleted()
+            happened.TicketCreated()
+            | happened.TicketRetitled()
+            | happened.TicketDescriptionRewritten()
+            | happened.TicketPrioritized()
+            | happened.TicketMetadataReplaced()
+            | happened.TicketTagged()
+            | happened.TicketUntagged()
+            | happened.TicketUnassigned()
+            | happened.TicketWaitStarted()
+            | happened.TicketWaitEnded()
+            | happened.TicketDeleted()
+            | happened.CommentEdited()
+            | happened.CommentDeleted()
         ):
             return ()
         case _:
             assert_never(event)
 
 
-def _assigned(event: TicketAssigned, ticket: Ticket) -> Notice:
+def _assigned(event: happened.TicketAssigned, ticket: Ticket) -> Notice:
     return Notice(
         user_id=event.assignee_id,
         type=NoticeType.TICKET_ASSIGNED,
@@ -115,7 +93,7 @@ def _assigned(event: TicketAssigned, ticket: Ticket) -> Notice:
     )
 
 
-def _commented(event: CommentAdded, ticket: Ticket) -> Iterator[Notice]:
+def _commented(event: happened.CommentAdded, ticket: Ticket) -> Iterator[Notice]:
     for user_id in _concerned(ticket, event.by):
         yield Notice(
             user_id=user_id,

@@ -1,32 +1,12 @@
-"""The ticket as far as notices ask: what it is called and whom it concerns."""
+"""The ticket as far as notices ask: what it is called and whom it concerns.
+
+Not the shared fold: that one keeps texts and metadata, which have no use here and would have to be erased here again.
+"""
 
 from dataclasses import dataclass, replace
-from typing import assert_never
 from uuid import UUID
 
-from helpdesk.events.ticket import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    TicketAssigned,
-    TicketClosed,
-    TicketCreated,
-    TicketDeleted,
-    TicketDescriptionRewritten,
-    TicketEvent,
-    TicketMetadataReplaced,
-    TicketPrioritized,
-    TicketReopened,
-    TicketResolved,
-    TicketRetitled,
-    TicketReturned,
-    TicketStarted,
-    TicketTagged,
-    TicketUnassigned,
-    TicketUntagged,
-    TicketWaitEnded,
-    TicketWaitStarted,
-)
+from helpdesk.events.ticket import TicketAssigned, TicketCreated, TicketEvent, TicketRetitled, TicketUnassigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +33,5 @@ def evolve(ticket: Ticket | None, id_: UUID, event: TicketEvent) -> Ticket:
             return replace(ticket, assignee_id=event.assignee_id)
         case TicketUnassigned():
             return replace(ticket, assignee_id=None)
-        case (
-            TicketDescriptionRewritten()
-            | TicketPrioritized()
-            | TicketMetadataReplaced()
-            | TicketTagged()
-            | TicketUntagged()
-            | TicketStarted()
-            | TicketReturned()
-            | TicketResolved()
-            | TicketClosed()
-            | TicketReopened()
-            | TicketWaitStarted()
-            | TicketWaitEnded()
-            | TicketDeleted()
-            | CommentAdded()
-            | CommentEdited()
-            | CommentDeleted()
-        ):
-            return ticket
         case _:
-            assert_never(event)
+            return ticket

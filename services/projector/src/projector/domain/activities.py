@@ -6,29 +6,7 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
-from helpdesk.events.ticket import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    TicketAssigned,
-    TicketClosed,
-    TicketCreated,
-    TicketDeleted,
-    TicketDescriptionRewritten,
-    TicketEvent,
-    TicketMetadataReplaced,
-    TicketPrioritized,
-    TicketReopened,
-    TicketResolved,
-    TicketRetitled,
-    TicketReturned,
-    TicketStarted,
-    TicketTagged,
-    TicketUnassigned,
-    TicketUntagged,
-    TicketWaitEnded,
-    TicketWaitStarted,
-)
+from helpdesk.events import ticket as happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +22,53 @@ class ActivityRow:
     created_at: datetime
 
 
-def of(event: TicketEvent, version: int, event_id: UUID) -> ActivityRow:
+def of(event: happened.TicketEvent, version: int, event_id: UUID) -> ActivityRow:
     """The activity that an event makes."""
     type_, changes = _described(event)
-    internal = isinstance(event, CommentAdded | CommentEdited | CommentDeleted) and event.is_internal
+    internal = (
+        isinstance(event, happened.CommentAdded | happened.CommentEdited | happened.CommentDeleted)
+        and event.is_internal
+    )
     return ActivityRow(version, event_id, type_, changes, internal, event.by, event.at)
 
 
-def _described(event: TicketEvent) -> tuple[str, dict[str, Any]]:
+def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
     match event:
-        case TicketCreated():
+        case happened.TicketCreated():
             return "CREATED", {}
-        case TicketRetitled():
+        case happened.TicketRetitled():
             return "UPDATED", _change("title", event.previous, event.title)
-        case TicketDescriptionRewritten():
+        case happened.TicketDescriptionRewritten():
             return "UPDATED", _change("description", event.previous, event.description)
-        case TicketMetadataReplaced():
+        case happened.TicketMetadataReplaced():
             return "UPDATED", _change("metadata", event.previous, event.metadata)
-        case TicketTagged():
+        case happened.TicketTagged():
             return "UPDATED", {"tags": {"added": list(event.tags)}}
-        case TicketUntagged():
+        case happened.TicketUntagged():
             return "UPDATED", {"tags": {"removed": list(event.tags)}}
-        case TicketPrioritized():
+        case happened.TicketPrioritized():
             return "PRIORITY_CHANGED", _change("priority", event.previous, event.priority)
-        case TicketAssigned():
+        case happened.TicketAssigned():
             return "ASSIGNED", _change("assignedToId", event.previous, event.assignee_id)
-        case TicketUnassigned():
+        case happened.TicketUnassigned():
             return "ASSIGNED", _change("assignedToId", event.previous, None)
-        case TicketStarted():
+        case happened.TicketStarted():
             return "STATUS_CHANGED", _change("status", event.previous, "in_progress")
-        case TicketReturned():
+        case happened.TicketReturned():
             return "STATUS_CHANGED", _change("status", event.previous, "open")
-        case TicketReopened():
+        case happened.TicketReopened():
             return "STATUS_CHANGED", _change("status", event.previous, event.status)
-        case TicketResolved():
+        case happened.TicketResolved():
             return _ended(event.previous, "resolved", event.resolution)
-        case TicketClosed():
+        case happened.TicketClosed():
             return _ended(event.previous, "closed", event.resolution)
-        case TicketWaitStarted():
+        case happened.TicketWaitStarted():
             return "UPDATED", _change("waitingOn", event.previous, event.waiting_on)
-        case TicketWaitEnded():
+        case happened.TicketWaitEnded():
             return "UPDATED", _change("waitingOn", event.previous, None)
-        case TicketDeleted():
+        case happened.TicketDeleted():
             return "DELETED", {}
-        case CommentAdded() | CommentEdited() | CommentDeleted():
+        case happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
             return _commented(event)
         case _:
             assert_never(event)
@@ -99,14 +80,16 @@ def _ended(previous: str, status: str, resolution: str) -> tuple[str, dict[str, 
     return "STATUS_CHANGED", _change("status", previous, status) | {"resolution": {"to": resolution}}
 
 
-def _commented(event: CommentAdded | CommentEdited | CommentDeleted) -> tuple[str, dict[str, Any]]:
+def _commented(
+    event: happened.CommentAdded | happened.CommentEdited | happened.CommentDeleted,
+) -> tuple[str, dict[str, Any]]:
     comment = {"commentId": str(event.comment_id)}
     match event:
-        case CommentAdded():
+        case happened.CommentAdded():
             return "COMMENTED", comment
-        case CommentEdited():
+        case happened.CommentEdited():
             return "COMMENT_EDITED", comment
-        case CommentDeleted():
+        case happened.CommentDeleted():
             return "COMMENT_DELETED", comment
         case _:
             assert_never(event)

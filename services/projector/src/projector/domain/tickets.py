@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from helpdesk.events.ticket import TicketCreated, TicketEvent
+from helpdesk.events.ticket import TicketEvent
 from helpdesk.folds import ticket as fold
 from helpdesk.recorded import Stream
 
@@ -17,14 +17,5 @@ class TicketRow(fold.Ticket):
 
 def after(row: TicketRow | None, events: Iterable[TicketEvent], version: int, stream: Stream) -> TicketRow:
     """The row after `events`, the last of which made `version`. Raises ValueError for a history without beginning."""
-    state: fold.Ticket | None = row
-    for event in events:
-        if isinstance(event, TicketCreated):
-            state = fold.created(event)
-        elif state is None:
-            raise ValueError(f"{stream} does not begin with its creation")
-        else:
-            state = fold.evolve(state, event)
-    if state is None:
-        raise ValueError(f"{stream} has no event that makes a ticket")
+    state = fold.fold(row, events, stream)
     return TicketRow(**{one.name: getattr(state, one.name) for one in fields(fold.Ticket)}, version=version)
