@@ -62,17 +62,11 @@ def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
         case ["all" | "serve" as part]:
-            settings = load(CommandSettings)
-            configure("command-api", settings)
-            run_process(run(settings, relaying=part == "all"))
+            run_process(run(configure("command-api", load(CommandSettings)), relaying=part == "all"))
         case ["relay"]:
-            relaying = load(RelaySettings)
-            configure("command-api", relaying)
-            run_process(run_jobs([relay_job(relaying, RelayState())]))
+            run_process(run_jobs([relay_job(configure("command-api", load(RelaySettings)), RelayState())]))
         case ["migrate"]:
-            changing = load(CommandMigrateSettings)
-            configure("command-api", changing)
-            run_process(migrate(changing))
+            run_process(migrate(configure("command-api", load(CommandMigrateSettings))))
         case ["seed"]:
             run_process(plant(load(CommandSettings)))
         case ["probe"]:

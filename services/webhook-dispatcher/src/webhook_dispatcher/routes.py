@@ -218,7 +218,7 @@ def _refuse_depth(page: int, limit: int, total: int) -> None:
 
 
 def _contended() -> Problem:
-    return Problem(409, "conflict", "The webhook is being changed by many at once; try again.")
+    return Problem(409, "contended", "The webhook is being changed by many at once; try again.")
 
 
 def _metadata(request: Request, caller: Principal) -> Metadata:

@@ -28,9 +28,8 @@ _REASONS: Final[Mapping[int, str]] = {
     403: "not_allowed",
     404: "not_found",
     405: "method_not_allowed",
-    409: "conflict",
     412: "stale_version",
-    413: "too_large",
+    413: "payload_too_large",
     415: "unsupported_media_type",
     503: "unavailable",
 }

@@ -3,22 +3,24 @@
 import logging
 import sys
 import traceback
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from helpdesk.settings import LogSettings
 
+L = TypeVar("L", bound=LogSettings)
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
-def configure(service: str, settings: LogSettings) -> None:
-    """Send all log lines of this process to standard output."""
+def configure(service: str, settings: L) -> L:
+    """Send all log lines of this process to standard output, as its `settings` say; return them."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for noisy in ("aiokafka", "uvicorn", "faststream", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    return settings
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

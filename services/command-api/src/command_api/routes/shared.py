@@ -72,7 +72,7 @@ async def problems_of() -> AsyncIterator[None]:
             409, "contended", "Others changed this at the same moment; try again.", headers={"Retry-After": "1"}
         ) from contended
     except EventTooLarge as large:
-        raise Problem(413, "too_large", "What is to be stored exceeds 256 KB.") from large
+        raise Problem(413, "payload_too_large", "What is to be stored exceeds 256 KB.") from large
 
 
 def positions_of(principal_tenant: UUID, outcome: Outcome) -> list[Position]:
