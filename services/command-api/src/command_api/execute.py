@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
 from command_api import store
+from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import TicketCommand
 from command_api.domain.ticket.decide import decide
 from command_api.domain.ticket.state import Ticket, fold
@@ -25,6 +26,8 @@ from helpdesk.recorded import Metadata, Stream
 
 TRIES: Final = 8
 WITHIN_S: Final = 1.0
+BEFORE_THE_VERSION: Final = frozenset({"ticket_not_found", "comment_not_found", "not_allowed", "internal_not_allowed"})
+"""Refusals that hold whatever `If-Match` says; the others may come of what the caller has not seen yet."""
 Clock = Callable[[], datetime]
 CommandAt = Callable[[datetime], TicketCommand]
 
@@ -103,9 +106,7 @@ class Commands:
         deadline = time.monotonic() + WITHIN_S
         for _ in range(TRIES if expected_version is None else 1):
             past = await self._past(stream)
-            if expected_version is not None and past and expected_version != len(past):
-                raise StaleVersion(len(past))
-            events = decide(fold(past), command(self.clock()))
+            events = _decide(past, command(self.clock()), expected_version)
             if not events:
                 return [], past
             try:
@@ -161,6 +162,20 @@ class Commands:
     async def visible(self, positions: Sequence[Position]) -> bool:
         """Whether the views show these positions, waiting for at most a second."""
         return await self._views.wait(positions)
+
+
+def _decide(past: list[TicketEvent], command: TicketCommand, expected_version: int | None) -> list[TicketEvent]:
+    """What happens. To whom the rules show nothing of the ticket, its version is not told either (RFC 9110 §13.2.1)."""
+    stale = expected_version is not None and past != [] and expected_version != len(past)
+    try:
+        events = decide(fold(past), command)
+    except Rejected as refusal:
+        if stale and refusal.code not in BEFORE_THE_VERSION:
+            raise StaleVersion(len(past)) from refusal
+        raise
+    if stale:
+        raise StaleVersion(len(past))
+    return events
 
 
 class NumberTaken(Exception):  # noqa: N818
