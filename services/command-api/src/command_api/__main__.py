@@ -14,7 +14,7 @@ from helpdesk.eventstore.relay import RelayState
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.http.app import edge
 from helpdesk.http.server import Job, run_jobs, run_process, serve
-from helpdesk.observability.logs import configure
+from helpdesk.observability.logs import configured
 from helpdesk.recorded import Stream
 from helpdesk.settings import load
 
@@ -62,11 +62,11 @@ def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
         case ["all" | "serve" as part]:
-            run_process(run(configure("command-api", load(CommandSettings)), relaying=part == "all"))
+            run_process(run(configured("command-api", CommandSettings), relaying=part == "all"))
         case ["relay"]:
-            run_process(run_jobs([relay_job(configure("command-api", load(RelaySettings)), RelayState())]))
+            run_process(run_jobs([relay_job(configured("command-api", RelaySettings), RelayState())]))
         case ["migrate"]:
-            run_process(migrate(configure("command-api", load(CommandMigrateSettings))))
+            run_process(migrate(configured("command-api", CommandMigrateSettings)))
         case ["seed"]:
             run_process(plant(load(CommandSettings)))
         case ["probe"]:

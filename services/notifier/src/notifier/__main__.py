@@ -5,9 +5,8 @@ import sys
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_jobs, run_process
 from helpdesk.http.server import serve as run_server
-from helpdesk.observability.logs import configure
+from helpdesk.observability.logs import configured
 from helpdesk.postgres.pool import open_pool
-from helpdesk.settings import load
 from notifier.app import build_app, build_intake, migrate
 from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
 
@@ -39,21 +38,13 @@ def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
         case ["serve"]:
-            serving = load(NotifierSettings)
-            configure("notifier", serving)
-            run_process(serve(serving))
+            run_process(serve(configured("notifier", NotifierSettings)))
         case ["intake"]:
-            taking_in = load(IntakeSettings)
-            configure("notifier", taking_in)
-            run_process(intake(taking_in))
+            run_process(intake(configured("notifier", IntakeSettings)))
         case ["all"]:
-            settings = load(NotifierSettings)
-            configure("notifier", settings)
-            run_process(everything(settings))
+            run_process(everything(configured("notifier", NotifierSettings)))
         case ["migrate"]:
-            changing = load(NotifierMigrateSettings)
-            configure("notifier", changing)
-            run_process(migrate(changing))
+            run_process(migrate(configured("notifier", NotifierMigrateSettings)))
         case _:
             raise SystemExit("usage: python -m notifier serve | intake | all | migrate")
 

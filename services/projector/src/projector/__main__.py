@@ -4,8 +4,7 @@ import sys
 
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
-from helpdesk.observability.logs import configure
-from helpdesk.settings import load
+from helpdesk.observability.logs import configured
 from projector.app import build_app, migrate, subscriber
 from projector.settings import ProjectorMigrateSettings, ProjectorSettings
 
@@ -20,13 +19,9 @@ def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
         case ["run" | "all"]:
-            settings = load(ProjectorSettings)
-            configure("projector", settings)
-            run_process(run(settings))
+            run_process(run(configured("projector", ProjectorSettings)))
         case ["migrate"]:
-            changing = load(ProjectorMigrateSettings)
-            configure("projector", changing)
-            run_process(migrate(changing))
+            run_process(migrate(configured("projector", ProjectorMigrateSettings)))
         case _:
             raise SystemExit("usage: python -m projector run | all | migrate")
 

@@ -4,8 +4,7 @@ import sys
 
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
-from helpdesk.observability.logs import configure
-from helpdesk.settings import load
+from helpdesk.observability.logs import configured
 from query_api.app import build_app, migrate, progress
 from query_api.routes.documents import merged
 from query_api.settings import QueryMigrateSettings, QuerySettings
@@ -21,13 +20,9 @@ def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
         case ["serve" | "all"]:
-            settings = load(QuerySettings)
-            configure("query-api", settings)
-            run_process(run(settings))
+            run_process(run(configured("query-api", QuerySettings)))
         case ["migrate"]:
-            changing = load(QueryMigrateSettings)
-            configure("query-api", changing)
-            run_process(migrate(changing))
+            run_process(migrate(configured("query-api", QueryMigrateSettings)))
         case ["openapi"]:
             sys.stdout.write(merged().decode())
         case _:

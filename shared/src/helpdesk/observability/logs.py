@@ -7,10 +7,18 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from helpdesk.settings import LogSettings
+from helpdesk.settings import LogSettings, load
 
 L = TypeVar("L", bound=LogSettings)
+L = TypeVar("L", bound=LogSettings)
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+def configured(service: str, settings: type[L]) -> L:
+    """A process's settings from its environment, with its logs as they say. A mistake ends the start."""
+    loaded = load(settings)
+    configure(service, loaded)
+    return loaded
 
 
 def configure(service: str, settings: L) -> L:
