@@ -1,7 +1,11 @@
 """Waiting on conditions; a fixed sleep is either too long or too short."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
@@ -10,3 +14,12 @@ def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
+    """What `look` finds as soon as it finds something; fails when it has not within the time."""
+    deadline = time.monotonic() + seconds
+    while not (found := await look()):
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+    return found
