@@ -16,7 +16,7 @@ def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 10.0) -> T:
     """What `look` finds as soon as it finds something; fails when it has not within the time."""
     deadline = time.monotonic() + seconds
     while not (found := await look()):
