@@ -10,7 +10,6 @@ import orjson
 from helpdesk.settings import LogSettings, load
 
 L = TypeVar("L", bound=LogSettings)
-L = TypeVar("L", bound=LogSettings)
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -21,14 +20,13 @@ def configured(service: str, settings: type[L]) -> L:
     return loaded
 
 
-def configure(service: str, settings: L) -> L:
-    """Send all log lines of this process to standard output, as its `settings` say; return them."""
+def configure(service: str, settings: LogSettings) -> None:
+    """Send all log lines of this process to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for noisy in ("aiokafka", "uvicorn", "faststream", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return settings
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
