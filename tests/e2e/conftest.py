@@ -56,3 +56,9 @@ async def other_user(people: People) -> Person:
 async def somebody(people: People) -> Person:
     """A USER for tests to which it does not matter what else this person has."""
     return await people.newcomer(name="Sam Somebody")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def somebody_else(people: People) -> Person:
+    """Another such USER."""
+    return await people.newcomer(name="Else Somebody")

@@ -98,8 +98,8 @@ class World:
 
 
 @pytest.fixture
-def world(somebody: Person, other_user: Person, agent: Person, admin: Person, stranger: Person) -> World:
-    return World(dict(zip(CALLERS, (somebody, other_user, agent, admin, stranger), strict=True)))
+def world(somebody: Person, somebody_else: Person, agent: Person, admin: Person, stranger: Person) -> World:
+    return World(dict(zip(CALLERS, (somebody, somebody_else, agent, admin, stranger), strict=True)))
 
 
 def filled(template: Any, thing: Mapping[str, str]) -> Any:
