@@ -170,6 +170,7 @@ async def dispatcher(servers: Servers) -> AsyncIterator[Rig]:
         "MIGRATE_DATABASE_URL": admin,
         "WEBHOOK_DISPATCHER_DATABASE_URL": dsn_of("webhook_dispatcher", admin, servers.secrets),
         "WEBHOOK_DISPATCHER_WORKER_DATABASE_URL": dsn_of("webhook_worker", admin, servers.secrets),
+        "CURSOR_SECRET": servers.secrets.cursor_secret,
         "WEBHOOK_SECRETS_KEY": servers.secrets.webhook_secrets_key,
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
         "WEBHOOK_ALLOW_HTTP": "true",

@@ -17,7 +17,6 @@ from helpdesk.paging.cursor import Cursors, list_name
 from helpdesk.paging.listing import Listing, enveloped, paging_of
 from helpdesk.paging.page import Bare
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import read_all
 from notifier.store import feed
 from notifier.store.feed import Filter, NotificationRow
 from notifier.wire import CountShape, ListQuery, NotificationList, NotificationShape, notification
@@ -36,10 +35,9 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
         listing = _listing(caller, wanted)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
-        found = await read_all(pool, caller.tenant_id, *listing.statements(paging))
-        answer = listing.answer(request, cursors, paging, found)
-        response = _answer(request, answer.body)
-        response.headers.update(answer.headers)
+        found = await listing.read(pool, caller.tenant_id, request, cursors, paging)
+        response = _answer(request, found.body)
+        response.headers.update(found.headers)
         return response
 
     @router.get(

@@ -1,15 +1,15 @@
 """Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate`."""
 
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_jobs, run_process
 from helpdesk.http.server import serve as run_server
-from helpdesk.observability.logs import configure
-from helpdesk.settings import LogSettings, load
+from helpdesk.observability.logs import configured
+from helpdesk.settings import LogSettings
 from webhook_dispatcher import app
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
 
@@ -70,14 +70,8 @@ def main(argv: list[str]) -> None:
             raise SystemExit("usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate")
 
 
-def _run(settings: type[S], part: Callable[[S], Awaitable[None]]) -> None:
-    loaded = load(settings)
-    configure("webhook-dispatcher", loaded)
-
-    async def run() -> None:
-        await part(loaded)
-
-    run_process(run())
+def _run(settings: type[S], part: Callable[[S], Coroutine[Any, Any, None]]) -> None:
+    run_process(part(configured("webhook-dispatcher", settings)))
 
 
 if __name__ == "__main__":

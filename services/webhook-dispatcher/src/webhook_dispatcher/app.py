@@ -14,6 +14,7 @@ from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, health_routes
 from helpdesk.http.server import Job
+from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, open_pool, reachable
@@ -42,7 +43,8 @@ def build_app(
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier = Verifier(settings)
     app.include_router(health_routes({"database": database, **(checks or {})}))
-    app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, poke))
+    cursors = Cursors(settings.cursor_secret.get_secret_value())
+    app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))
     return app
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from functools import partial
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -19,25 +20,22 @@ from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
+from helpdesk.paging.cursor import Cursors, list_name
+from helpdesk.paging.listing import Listed, Listing, enveloped, paging_of
+from helpdesk.paging.order import NEWEST_FIRST
+from helpdesk.paging.page import Bare
 from helpdesk.policy import may_manage_webhooks
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata
-from webhook_dispatcher import cursors, wire
-from webhook_dispatcher.cursors import Cursor
+from webhook_dispatcher import wire
 from webhook_dispatcher.domain.signature import new_secret
 from webhook_dispatcher.domain.target import Rules, objection
 from webhook_dispatcher.store import endpoints, lists
 from webhook_dispatcher.store.endpoints import Endpoint
+from webhook_dispatcher.store.lists import Delivery
 from webhook_dispatcher.vault import Vault
 
-BARE_LIMIT: Final = 1000
 TRIES: Final = 8
-PAGING: Final = frozenset({"page", "limit", "cursor", "sortBy", "sortOrder"})
-
-DEEPEST_ROW: Final = 10_000
-
-Page = Annotated[int, Query(ge=1, le=2**53 - 1)]
-Limit = Annotated[int, Query(ge=1, le=100)]
 IfMatch = Annotated[str | None, Header()]
 
 
@@ -51,7 +49,7 @@ async def manager(caller: Caller) -> Principal:
 Manager = Annotated[Principal, Depends(manager)]
 
 
-def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], None]) -> APIRouter:
+def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None]) -> APIRouter:
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
     router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
 
@@ -69,26 +67,10 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         return response
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints")
-    async def all_(
-        request: Request,
-        caller: Manager,
-        page: Page = 1,
-        limit: Limit = 20,
-        cursor: Annotated[str, Query(max_length=200)] = "",
-        sort_by: Annotated[Literal["createdAt", "updatedAt"], Query(alias="sortBy")] = "createdAt",
-        sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
-    ) -> Response:
-        asked = PAGING & request.query_params.keys()
-        if not asked:
-            return await _newest(pool, caller.tenant_id)
-        if "cursor" in asked:
-            return _json(await _by_cursor(pool, caller.tenant_id, cursors.parse(cursor, sort_order), limit))
-        rows, total = await lists.endpoints(
-            pool, caller.tenant_id, sort_by=sort_by, order=sort_order, limit=limit, offset=(page - 1) * limit
-        )
-        _refuse_depth(page, limit, total)
-        shapes = [wire.webhook(row) for row in rows]
-        return _json(wire.WebhookPage(data=shapes, meta=wire.page_meta(page, limit, total)))
+    async def all_(request: Request, caller: Manager, query: Annotated[wire.WebhookQuery, Query()]) -> Response:
+        listing = _endpoints(caller)
+        paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
+        return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     @router.get("/{webhook_id}", response_model=wire.WebhookShape, responses=problems(404), summary="One endpoint")
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
@@ -148,34 +130,40 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, poke: Callable[[], No
         summary="What was sent to an endpoint, or is due, with every attempt; newest first",
     )
     async def deliveries(
-        request: Request, caller: Manager, webhook_id: Id, page: Page = 1, limit: Limit = 20
+        request: Request, caller: Manager, webhook_id: Id, query: Annotated[wire.DeliveryQuery, Query()]
     ) -> Response:
         await _found(pool, caller, webhook_id)
-        rows, attempts, total = await lists.deliveries(
-            pool, caller.tenant_id, webhook_id, limit=limit, offset=(page - 1) * limit
-        )
-        _refuse_depth(page, limit, total)
-        shapes = wire.deliveries(webhook_id, rows, attempts)
-        return _json(wire.DeliveryPage(data=shapes, meta=wire.page_meta(page, limit, total)))
+        listing = _deliveries(caller, webhook_id)
+        paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)
+        return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     return router
 
 
-async def _newest(pool: Pool, tenant_id: UUID) -> Response:
-    """The bare array; a `Link` header tells more where it is cut."""
-    rows = await lists.endpoints_beyond(pool, tenant_id, order="desc", place=None, limit=BARE_LIMIT + 1)
-    shown, after, _ = cursors.page(Cursor("desc"), rows, BARE_LIMIT)
-    response = _json([wire.webhook(row) for row in shown])
-    if after is not None:
-        response.headers["Link"] = f'<{API}/webhooks?cursor={after}&limit=100>; rel="next"'
+def _endpoints(caller: Principal) -> Listing[Endpoint]:
+    return Listing(
+        name=list_name("webhooks", caller.tenant_id),
+        page=lambda paging: lists.endpoints(caller.tenant_id, paging),
+        total=lists.count_endpoints(caller.tenant_id),
+        place_of=lists.place_of_endpoint,
+        shape=wire.webhook,
+    )
+
+
+def _deliveries(caller: Principal, webhook_id: UUID) -> Listing[Delivery]:
+    return Listing(
+        name=list_name("deliveries", caller.tenant_id, webhook_id),
+        page=lambda paging: lists.deliveries(caller.tenant_id, webhook_id, paging),
+        total=lists.count_deliveries(caller.tenant_id, webhook_id),
+        place_of=lists.place_of_delivery,
+        shape=partial(wire.delivery, webhook_id),
+    )
+
+
+def _listed(listed: Listed) -> Response:
+    response = _json(listed.body)
+    response.headers.update(listed.headers)
     return response
-
-
-async def _by_cursor(pool: Pool, tenant_id: UUID, cursor: Cursor, limit: int) -> wire.WebhookPage:
-    rows = await lists.endpoints_beyond(pool, tenant_id, order=cursor.reading, place=cursor.place, limit=limit + 1)
-    shown, after, before = cursors.page(cursor, rows, limit)
-    data = [wire.webhook(row) for row in shown]
-    return wire.WebhookPage(data=data, meta=wire.cursor_meta(limit, after, before))
 
 
 async def _found(pool: Pool, caller: Principal, webhook_id: UUID, expected: int | None = None) -> Endpoint:
@@ -209,12 +197,6 @@ def _demand_target(url: str, rules: Rules) -> None:
     reason = objection(url, rules)
     if reason is not None:
         raise invalid("url", reason, "invalid_url")
-
-
-def _refuse_depth(page: int, limit: int, total: int) -> None:
-    """Contract §5: a page beyond the end is empty, but rows that exist beyond the 10,000th are read by cursor."""
-    if DEEPEST_ROW <= (page - 1) * limit < total:
-        raise invalid("page", f"pages end at row {DEEPEST_ROW:,}; read on with `cursor`", "page_too_deep")
 
 
 def _contended() -> Problem:

@@ -8,7 +8,15 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import (
+    CursorSettings,
+    Dsn,
+    KafkaSettings,
+    LogSettings,
+    MigrateSettings,
+    ServerSettings,
+    TokenSettings,
+)
 from webhook_dispatcher.domain.target import Network, Rules
 
 KEY_BYTES: Final = 32
@@ -70,7 +78,7 @@ class SendSettings(IntakeSettings):
         return Rules(self.webhook_allow_http, self.webhook_allowed_networks)
 
 
-class WebhookSettings(SendSettings, TokenSettings, ServerSettings):
+class WebhookSettings(SendSettings, TokenSettings, CursorSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     webhook_dispatcher_port: int = Field(8084, ge=1, le=65535, description="Where the webhook dispatcher listens.")

@@ -1,18 +1,17 @@
 """The shapes of the webhook API (contract §9)."""
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from helpdesk.http.wire import Answer, Body, Instant, text
-from webhook_dispatcher.cursors import Cursor
+from helpdesk.paging.wire import Envelope, PageQuery, SortOrder
 from webhook_dispatcher.domain.catalogue import classic_of, filter_of
 from webhook_dispatcher.domain.signature import BadSecret, key_of
 from webhook_dispatcher.store.endpoints import Endpoint
-from webhook_dispatcher.store.lists import Attempt, Delivery
+from webhook_dispatcher.store.lists import Delivery
 
 
 def _filter(name: str) -> str:
@@ -56,6 +55,19 @@ class EditWebhook(Body):
     events: Filters | None = None
     secret: Secret | None = None
     is_active: StrictBool | None = None
+
+
+class WebhookQuery(PageQuery):
+    """What the list of endpoints is asked for."""
+
+    sort_by: Literal["createdAt", "updatedAt"] | None = Field(None, description="Default createdAt.")
+
+
+class DeliveryQuery(PageQuery):
+    """What the log of an endpoint is asked for."""
+
+    sort_order: SortOrder = Field(None, description="Default desc: newest first.")
+    sort_by: Literal["createdAt"] | None = Field(None, description="There is no other order.")
 
 
 class WebhookShape(Answer):
@@ -110,39 +122,12 @@ class DeliveryShape(Answer):
     created_at: Instant
 
 
-class PageMeta(Answer):
-    """Where a page stands."""
-
-    page: int
-    limit: int
-    total: int
-    total_pages: int
-    has_next_page: bool
-    has_previous_page: bool
-
-
-class CursorMeta(Answer):
-    """Where a page stands that was read by cursor."""
-
-    limit: int
-    next_cursor: str | None
-    previous_cursor: str | None
-    has_next_page: bool
-    has_previous_page: bool
-
-
-class WebhookPage(Answer):
+class WebhookPage(Envelope[WebhookShape]):
     """A page of endpoints."""
 
-    data: list[WebhookShape]
-    meta: PageMeta | CursorMeta
 
-
-class DeliveryPage(Answer):
+class DeliveryPage(Envelope[DeliveryShape]):
     """A page of deliveries."""
-
-    data: list[DeliveryShape]
-    meta: PageMeta
 
 
 def webhook(endpoint: Endpoint) -> WebhookShape:
@@ -155,59 +140,20 @@ def new_webhook(endpoint: Endpoint, secret: str | None) -> NewWebhookShape:
     return NewWebhookShape(**_fields(endpoint), secret=secret)
 
 
-def page_meta(page: int, limit: int, total: int) -> PageMeta:
-    """The numbers of page mode (contract §5)."""
-    pages = -(-total // limit)
-    return PageMeta(
-        page=page,
-        limit=limit,
-        total=total,
-        total_pages=pages,
-        has_next_page=page < pages,
-        has_previous_page=page > 1,
+def delivery(webhook_id: UUID, row: Delivery) -> DeliveryShape:
+    """A delivery with its attempts."""
+    return DeliveryShape(
+        id=row.id,
+        webhook_id=webhook_id,
+        event=classic_of(row.type),
+        type=row.type,
+        event_id=row.event_id,
+        ticket_id=row.ticket_id,
+        state=row.state,
+        attempts=[AttemptShape.model_validate(one) for one in row.attempts],
+        due_at=row.due_at,
+        created_at=row.created_at,
     )
-
-
-def cursor_meta(limit: int, after: Cursor | None, before: Cursor | None) -> CursorMeta:
-    """The cursors of the pages after and before this one (contract §5)."""
-    return CursorMeta(
-        limit=limit,
-        next_cursor=str(after) if after else None,
-        previous_cursor=str(before) if before else None,
-        has_next_page=after is not None,
-        has_previous_page=before is not None,
-    )
-
-
-def deliveries(webhook_id: UUID, rows: Sequence[Delivery], attempts: Iterable[Attempt]) -> list[DeliveryShape]:
-    """Deliveries with their attempts, oldest attempt first."""
-    of: dict[UUID, list[AttemptShape]] = {}
-    for one in attempts:
-        of.setdefault(one.delivery_id, []).append(
-            AttemptShape(
-                attempt=one.attempt,
-                at=one.at,
-                status=one.status,
-                error=one.error,
-                latency_ms=one.latency_ms,
-                response=one.head,
-            )
-        )
-    return [
-        DeliveryShape(
-            id=row.id,
-            webhook_id=webhook_id,
-            event=classic_of(row.type),
-            type=row.type,
-            event_id=row.event_id,
-            ticket_id=row.ticket_id,
-            state=row.state,
-            attempts=of.get(row.id, []),
-            due_at=row.due_at,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
 
 
 def _fields(endpoint: Endpoint) -> dict[str, Any]:

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.requests import Request
 
 from helpdesk.http.problem import FieldProblem, Problem, invalid, original_path
 from helpdesk.paging.cursor import BadCursor, Cursors, Place
-from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.order import OLDEST_FIRST, Order, Sort
 from helpdesk.paging.page import DEEPEST_ROW, Bare, Numbered, Page, Paging, Slice, page, total_pages
 from helpdesk.paging.window import Total
 from helpdesk.paging.wire import PAGING, PageQuery
-from helpdesk.postgres.tenant import Statement
+from helpdesk.postgres.pool import Pool
+from helpdesk.postgres.tenant import Statement, read_all
 
 R = TypeVar("R")
 LINKED_LIMIT: Final = 100
@@ -43,6 +45,10 @@ class Listing(Generic[R]):
         if not isinstance(paging, Numbered):
             return [self.page(paging)]
         return [self.total] if paging.too_deep else [self.total, self.page(paging)]
+
+    async def read(self, pool: Pool, tenant_id: UUID, request: Request, cursors: Cursors, paging: Paging) -> Listed:
+        """The answer, where nothing else is read with it."""
+        return self.answer(request, cursors, paging, await read_all(pool, tenant_id, *self.statements(paging)))
 
     def answer(self, request: Request, cursors: Cursors, paging: Paging, found: Sequence[list[Any]]) -> Listed:
         """What the rows of `statements` make. Raises a 400 for rows too deep."""
@@ -77,10 +83,11 @@ def enveloped(request: Request, *also: str) -> bool:
     return bool(request.scope["enveloped"]) or not request.query_params.keys().isdisjoint(PAGING | {*also})
 
 
-def paging_of(query: PageQuery, cursors: Cursors, list_name: str) -> Numbered | Slice:
+def paging_of(query: PageQuery, cursors: Cursors, list_name: str, usual: Order = OLDEST_FIRST) -> Numbered | Slice:
     """What an enveloped list is asked for. A cursor carries its order. Raises a 400 for a cursor of another list."""
     sort_by = None if query.sort_by is None else Sort(query.sort_by)
-    order = Order(sort_by or Sort.CREATED_AT, query.sort_order == "desc")
+    descending = usual.descending if query.sort_order is None else query.sort_order == "desc"
+    order = Order(sort_by or usual.by, descending)
     if query.cursor is None:
         return Numbered(query.page, query.limit, order)
     if not query.cursor:

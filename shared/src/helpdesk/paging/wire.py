@@ -1,6 +1,6 @@
 """What goes over HTTP with every list: how it is asked for, and its envelope."""
 
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -16,6 +16,9 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+SortOrder: TypeAlias = Annotated[Literal["asc", "desc"] | None, BeforeValidator(_lower)]
+
+
 class PageQuery(Body):
     """How a list is cut: by page, or by cursor when `cursor` is there (empty: from the start).
 
@@ -27,9 +30,7 @@ class PageQuery(Body):
     cursor: str | None = Field(
         None, max_length=4096, description="Cursor mode: a `nextCursor` or `previousCursor`; empty: from the start."
     )
-    sort_order: Annotated[Literal["asc", "desc"] | None, BeforeValidator(_lower)] = Field(
-        None, description="Default asc in paged lists."
-    )
+    sort_order: SortOrder = Field(None, description="Default asc in paged lists.")
     sort_by: str | None = None
 
 

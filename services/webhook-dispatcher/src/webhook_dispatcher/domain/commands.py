@@ -1,13 +1,13 @@
 """A stream's events, command by command, with the ticket before and after each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 from uuid import UUID
 
-from helpdesk.events.ticket import TicketCreated, TicketEvent
-from helpdesk.folds.ticket import Ticket, created, evolve
-from helpdesk.recorded import RecordedEvent
+from helpdesk.events.ticket import TicketEvent
+from helpdesk.folds.ticket import Ticket, fold
+from helpdesk.recorded import RecordedEvent, whole_commands
 
 _TICKET = get_args(TicketEvent)
 
@@ -36,31 +36,9 @@ class Command:
 def commands_of(ticket: Ticket | None, events: Sequence[RecordedEvent]) -> list[Command]:
     """The commands behind whole commands' `events` of one ticket that stood as `ticket` before them."""
     found = []
-    for one in _split(events):
-        after = _fold(ticket, one)
-        found.append(Command(one[0].stream.tenant_id, one[0].stream.id, ticket, after, one))
+    for one in whole_commands(events):
+        stream = one[0].stream
+        after = fold(ticket, [done.event for done in one if isinstance(done.event, _TICKET)], stream)
+        found.append(Command(stream.tenant_id, stream.id, ticket, after, one))
         ticket = after
     return found
-
-
-def _split(events: Iterable[RecordedEvent]) -> Iterable[list[RecordedEvent]]:
-    command: list[RecordedEvent] = []
-    for one in events:
-        command.append(one)
-        if one.remaining == 0:
-            yield command
-            command = []
-
-
-def _fold(ticket: Ticket | None, events: Iterable[RecordedEvent]) -> Ticket:
-    for one in events:
-        event = one.event
-        if isinstance(event, TicketCreated):
-            ticket = created(event)
-        elif ticket is None:
-            raise ValueError(f"{one.stream} does not begin with its creation but with {one.type}")
-        elif isinstance(event, _TICKET):
-            ticket = evolve(ticket, event)
-    if ticket is None:
-        raise ValueError("a command without events did nothing")
-    return ticket

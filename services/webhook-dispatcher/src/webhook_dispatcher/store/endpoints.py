@@ -37,16 +37,16 @@ class Endpoint:
     updated_at: datetime
 
 
-_COLUMNS: Final = "tenant_id, id, url, events, is_active, version, created_at, updated_at"
+COLUMNS: Final = "tenant_id, id, url, events, is_active, version, created_at, updated_at"
 
 FIND: Final = f"""
-select {_COLUMNS} from webhooks.endpoint where tenant_id = %(tenant_id)s and id = %(id)s and not deleted"""
+select {COLUMNS} from webhooks.endpoint where tenant_id = %(tenant_id)s and id = %(id)s and not deleted"""
 
 INSERT: Final = f"""
 insert into webhooks.endpoint (tenant_id, id, url, events, secret, version, created_at, updated_at)
 select %(tenant_id)s, %(id)s, %(url)s, %(events)s, %(secret)s, 1, t.now, t.now
 from (select date_trunc('milliseconds', clock_timestamp()) as now) t
-returning {_COLUMNS}"""
+returning {COLUMNS}"""
 
 UPDATE: Final = f"""
 update webhooks.endpoint set
@@ -54,19 +54,19 @@ update webhooks.endpoint set
     version = version + 1,
     updated_at = greatest(date_trunc('milliseconds', clock_timestamp()), updated_at + interval '1 millisecond')
 where tenant_id = %(tenant_id)s and id = %(id)s and version = %(version)s and not deleted
-returning {_COLUMNS}"""
+returning {COLUMNS}"""
 
 DISABLE: Final = f"""
 update webhooks.endpoint set
     is_active = false, version = version + 1,
     updated_at = greatest(date_trunc('milliseconds', clock_timestamp()), updated_at + interval '1 millisecond')
 where tenant_id = %(tenant_id)s and id = %(id)s and version = %(version)s and not deleted
-returning {_COLUMNS}"""
+returning {COLUMNS}"""
 
 DELETE: Final = f"""
 update webhooks.endpoint set deleted = true, is_active = false, secret = '', version = version + 1
 where tenant_id = %(tenant_id)s and id = %(id)s and version = %(version)s and not deleted
-returning {_COLUMNS}"""
+returning {COLUMNS}"""
 
 DROP_OPEN_DELIVERIES: Final = """
 update webhooks.delivery set state = 'failed', due_at = null, claim = null

@@ -1,135 +1,84 @@
 """Lists of the API: endpoints and the log of deliveries, always within one tenant."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read, read_all
-from webhook_dispatcher.store.endpoints import Endpoint
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.page import Paging
+from helpdesk.paging.window import Total, window
+from helpdesk.postgres.tenant import Statement
+from webhook_dispatcher.store.endpoints import COLUMNS, Endpoint
 
-Order = Literal["asc", "desc"]
-Place: TypeAlias = tuple[datetime, UUID]
-"""Creation and id of a row: where it stands in a list."""
+ENDPOINTS: Final = f"""
+select {COLUMNS} from webhooks.endpoint
+where tenant_id = %(tenant_id)s and not deleted {{condition}} {{order_by}} {{limit}}"""
 
-_ENDPOINTS: Final = """
-select tenant_id, id, url, events, is_active, version, created_at, updated_at
-from webhooks.endpoint
-where tenant_id = %(tenant_id)s and not deleted
-order by {column} {order}, id {order}
-limit %(limit)s offset %(offset)s"""
-_SORTED: Final = {
-    (sort_by, order): _ENDPOINTS.format(column=column, order=order)
-    for sort_by, column in (("createdAt", "created_at"), ("updatedAt", "updated_at"))
-    for order in ("asc", "desc")
-}
-
-_BEYOND: Final = """
-select tenant_id, id, url, events, is_active, version, created_at, updated_at
-from webhooks.endpoint
-where tenant_id = %(tenant_id)s and not deleted
-  and (%(created_at)s::timestamptz is null or (created_at, id) {beyond} (%(created_at)s, %(id)s))
-order by created_at {order}, id {order}
-limit %(limit)s"""
-_BEYOND_IN: Final[dict[Order, str]] = {
-    "asc": _BEYOND.format(beyond=">", order="asc"),
-    "desc": _BEYOND.format(beyond="<", order="desc"),
-}
-
-COUNT: Final = """
-select count(*)::int as total from webhooks.endpoint where tenant_id = %(tenant_id)s and not deleted"""
+COUNT_ENDPOINTS: Final = """
+select count(*) as total from webhooks.endpoint where tenant_id = %(tenant_id)s and not deleted"""
 
 DELIVERIES: Final = """
-select id, event_id, ticket_id, type, state, attempt, due_at, created_at
-from webhooks.delivery
-where tenant_id = %(tenant_id)s and endpoint_id = %(endpoint_id)s
-order by created_at desc, id desc
-limit %(limit)s offset %(offset)s"""
-
-ATTEMPTS: Final = """
-select a.delivery_id, a.attempt, a.at, a.status, a.error, a.latency_ms, a.head
-from webhooks.delivery_attempt a
-where a.tenant_id = %(tenant_id)s and a.delivery_id in (
-    select d.id from webhooks.delivery d
-    where d.tenant_id = %(tenant_id)s and d.endpoint_id = %(endpoint_id)s
-    order by d.created_at desc, d.id desc
-    limit %(limit)s offset %(offset)s)
-order by a.delivery_id, a.attempt"""
+select d.id, d.event_id, d.ticket_id, d.type, d.state, d.due_at, d.created_at, coalesce(a.attempts, '[]') as attempts
+from (select * from webhooks.delivery
+      where tenant_id = %(tenant_id)s and endpoint_id = %(endpoint_id)s {condition} {order_by} {limit}) d
+left join lateral (
+    select json_agg(json_build_object(
+        'attempt', attempt, 'at', at, 'status', status, 'error', error, 'latency_ms', latency_ms, 'response', head
+    ) order by attempt) as attempts
+    from webhooks.delivery_attempt
+    where tenant_id = %(tenant_id)s and delivery_id = d.id
+) a on true
+{order_by}"""
 
 COUNT_DELIVERIES: Final = """
-select count(*)::int as total from webhooks.delivery
-where tenant_id = %(tenant_id)s and endpoint_id = %(endpoint_id)s"""
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """How many rows there are in all."""
-
-    total: int
+select count(*) as total from webhooks.delivery where tenant_id = %(tenant_id)s and endpoint_id = %(endpoint_id)s"""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message to one endpoint."""
+    """One message to one endpoint; `attempts` are the fields of an AttemptShape, oldest first."""
 
     id: UUID
     event_id: UUID
     ticket_id: UUID
     type: str
     state: str
-    attempt: int
     due_at: datetime | None
     created_at: datetime
+    attempts: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt to deliver it."""
-
-    delivery_id: UUID
-    attempt: int
-    at: datetime
-    status: int | None
-    error: str | None
-    latency_ms: int
-    head: str
+def endpoints(tenant_id: UUID, paging: Paging) -> Statement[Endpoint]:
+    """A page of the tenant's endpoints, and one more where there is one."""
+    part = window(paging)
+    sql = ENDPOINTS.format(condition=part.condition, order_by=part.order_by, limit=part.limit)
+    return Statement(sql, Endpoint, {"tenant_id": tenant_id, **part.params})
 
 
-async def endpoints(
-    pool: Pool, tenant_id: UUID, *, sort_by: str, order: Order, limit: int, offset: int = 0
-) -> tuple[Sequence[Endpoint], int]:
-    """A page of the tenant's endpoints, and how many there are."""
-    params = {"tenant_id": tenant_id, "limit": limit, "offset": offset}
-    rows, [total] = await read_all(
-        pool,
-        tenant_id,
-        Statement(_SORTED[sort_by, order], Endpoint, params),
-        Statement(COUNT, Total, params),
-    )
-    return rows, total.total
+def count_endpoints(tenant_id: UUID) -> Statement[Total]:
+    """How many endpoints the tenant has."""
+    return Statement(COUNT_ENDPOINTS, Total, {"tenant_id": tenant_id})
 
 
-async def endpoints_beyond(
-    pool: Pool, tenant_id: UUID, *, order: Order, place: Place | None, limit: int
-) -> Sequence[Endpoint]:
-    """The endpoints that follow a place in an order of creation (None: from its start)."""
-    created_at, id_ = place or (None, None)
-    params = {"tenant_id": tenant_id, "created_at": created_at, "id": id_, "limit": limit}
-    return await read(pool, tenant_id, Statement(_BEYOND_IN[order], Endpoint, params))
+def place_of_endpoint(row: Endpoint, order: Order) -> Place:
+    """Where an endpoint stands in an order."""
+    return Place(order, row.updated_at if order.by is Sort.UPDATED_AT else row.created_at, row.id)
 
 
-async def deliveries(
-    pool: Pool, tenant_id: UUID, endpoint_id: UUID, *, limit: int, offset: int
-) -> tuple[Sequence[Delivery], Sequence[Attempt], int]:
-    """A page of an endpoint's deliveries, newest first, with all attempts of these, and how many there are."""
-    params = {"tenant_id": tenant_id, "endpoint_id": endpoint_id, "limit": limit, "offset": offset}
-    rows, attempts, [total] = await read_all(
-        pool,
-        tenant_id,
-        Statement(DELIVERIES, Delivery, params),
-        Statement(ATTEMPTS, Attempt, params),
-        Statement(COUNT_DELIVERIES, Total, params),
-    )
-    return rows, attempts, total.total
+def deliveries(tenant_id: UUID, endpoint_id: UUID, paging: Paging) -> Statement[Delivery]:
+    """A page of an endpoint's deliveries with all their attempts, and one more where there is one."""
+    part = window(paging)
+    sql = DELIVERIES.format(condition=part.condition, order_by=part.order_by, limit=part.limit)
+    return Statement(sql, Delivery, {"tenant_id": tenant_id, "endpoint_id": endpoint_id, **part.params})
+
+
+def count_deliveries(tenant_id: UUID, endpoint_id: UUID) -> Statement[Total]:
+    """How many deliveries an endpoint has."""
+    return Statement(COUNT_DELIVERIES, Total, {"tenant_id": tenant_id, "endpoint_id": endpoint_id})
+
+
+def place_of_delivery(row: Delivery, order: Order) -> Place:
+    """Where a delivery stands; there is no order but that of time."""
+    return Place(order, row.created_at, row.id)
