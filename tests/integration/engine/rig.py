@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 import command_api.app
@@ -23,7 +24,7 @@ from helpdesk.eventstore import relay
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Connection, Pool, connect, open_pool
-from helpdesk.recorded import Metadata, RecordedEvent, Stream
+from helpdesk.recorded import Metadata, RecordedEvent, Stream, event_id_of
 from localstack.stack import Servers
 from projector.settings import ProjectorMigrateSettings
 
@@ -195,23 +196,59 @@ async def topic(engine: Engine, partitions: int = PARTITIONS) -> AsyncIterator[T
         await producer.stop()
 
 
+def record(stream: Stream, version: int, remaining: int = 0, **changes: Any) -> bytes:
+    """One event as the relay writes it."""
+    plain = {
+        "event_id": event_id_of(stream.id, version),
+        "type": "system.probed",
+        "schema_version": 1,
+        "tenant_id": stream.tenant_id,
+        "stream_type": stream.type,
+        "stream_id": stream.id,
+        "version": version,
+        "xid": "700",
+        "position": version,
+        "store_epoch": UUID(int=1),
+        "command_id": None,
+        "ordinal": 1,
+        "remaining": remaining,
+        "recorded_at": NOON,
+        "metadata": {},
+        "data": {"at": NOON},
+    }
+    return orjson.dumps(plain | changes)
+
+
+def records(stream: Stream, last: int, first: int = 1) -> list[bytes]:
+    """Commands of one event each."""
+    return [record(stream, version) for version in range(first, last + 1)]
+
+
 LEDGER = """
-create table if not exists views.ledger (
-    tenant_id uuid, stream_id uuid, version integer, who text, primary key (tenant_id, stream_id, version))"""
+create table views.ledger (
+    tenant_id uuid, stream_id uuid, version integer, who text, primary key (tenant_id, stream_id, version));
+grant select, insert on views.ledger to views_background"""
 INSERT = "insert into views.ledger values (%s, %s, %s, %s)"
 
 
-def ledger(who: str = "") -> Handler:
+def ledger(who: str = "", pause_s: float = 0.0) -> Handler:
     """A handler that writes each event down, and would fail at a second time."""
 
     async def write(connection: Connection, batches: Sequence[StreamBatch]) -> None:
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                INSERT,
-                [(b.stream.tenant_id, b.stream.id, one.version, who) for b in batches for one in b.events],
+                INSERT, [(b.stream.tenant_id, b.stream.id, one.version, who) for b in batches for one in b.events]
             )
+        if pause_s:
+            await connection.execute("select pg_sleep(%s)", (pause_s,))
 
     return write
+
+
+async def written(engine: Engine, stream: Stream) -> list[int]:
+    """The versions of a stream that the ledger holds, in order."""
+    found = await engine.sql("select version from views.ledger where stream_id = %s order by version", stream.id)
+    return [version for (version,) in found]
 
 
 @asynccontextmanager

@@ -1,0 +1,181 @@
+"""The relay (design §5): whatever happens, each key's events reach Kafka in order and none is missing."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+from helpdesk.events.ticket import TicketRetitled
+from helpdesk.eventstore import relay
+from helpdesk.eventstore.store import StreamAppend
+from helpdesk.postgres.pool import connect
+from helpdesk.recorded import Stream
+from integration.engine.rig import (
+    NOBODY,
+    NOON,
+    PARTITIONS,
+    Engine,
+    eventually,
+    eventually_true,
+    new_stream,
+    records_of,
+    relaying,
+    without_duplicates,
+)
+
+RELAYS = "select pid from pg_stat_activity where application_name = 'events-relay' and datname = current_database()"
+LEADER = """
+select pid from pg_locks where locktype = 'advisory' and granted
+   and database = (select oid from pg_database where datname = current_database())"""
+LAST = """
+select exists (select from events.relay_checkpoint c where (c.xid, c.position) >= (
+    select e.xid, e.position from events.event e order by xid desc, position desc limit 1))"""
+
+
+async def relayed(engine: Engine) -> None:
+    """Until the checkpoint has passed the last event."""
+    await eventually_true(lambda: engine.value(LAST), timeout_s=60)
+
+
+async def published(engine: Engine) -> dict[Stream, list[int]]:
+    """What the topic holds, judged: in the right partition, in order once duplicates are dropped."""
+    found: dict[Stream, list[int]] = {}
+    for partition, records in (await records_of(engine.bootstrap, engine.topic)).items():
+        assert all(one.stream.shard % PARTITIONS == partition for one in records)
+        found |= without_duplicates(records)
+    return found
+
+
+async def test_everything_is_published_in_order_in_the_partition_of_its_shard(own: Engine) -> None:
+    streams = [new_stream() for _ in range(30)]
+    async with relaying(own) as state:
+        for _ in range(5):
+            await asyncio.gather(*(own.append(one, 3) for one in streams))
+        await relayed(own)
+    assert await published(own) == {one: list(range(1, 16)) for one in streams}
+    records = await records_of(own.bootstrap, own.topic)
+    assert sum(map(len, records.values())) == 450 == state.sent  # no fault, no duplicate
+    for record in records.values():
+        cursors = [one.cursor for one in record]
+        assert cursors == sorted(cursors)
+
+
+async def test_what_the_store_holds_is_what_kafka_holds(own: Engine) -> None:
+    """Also an event of nearly 256 KB, which exceeds a producer's batch when it is not counted in."""
+    stream = new_stream(type_="ticket")
+    title = 'ü"\\' + "x" * 250_000
+    event = TicketRetitled(title=title, previous="🔥\n", by=UUID(int=1), at=NOON)
+    async with relaying(own):
+        await own.store.append(uuid4(), [StreamAppend(stream, 0, [event])], NOBODY)
+        await own.append(stream, version=1)
+        await relayed(own)
+    ((first, second),) = [found for found in (await records_of(own.bootstrap, own.topic)).values() if found]
+    assert [first, second] == await own.store.read_stream(stream)
+    assert first.event == event
+
+
+async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_its_connection(own: Engine) -> None:
+    stream = new_stream()
+    async with relaying(own) as leader:
+        await eventually(lambda: leader.leading)
+        async with relaying(own) as standby:
+            await own.append(stream, 3)
+            await relayed(own)
+            await eventually_true(lambda: _both_there(own))
+            assert (leader.leading, standby.leading) == (True, False)
+            epoch = await own.value("select epoch from events.relay_checkpoint")
+
+            async def cut_off() -> bool:
+                """The former leader comes back, too: it is cut off until the other one has the lead."""
+                if not standby.leading:
+                    await own.sql(f"select pg_terminate_backend(pid) from ({LEADER}) l")
+                await own.append(stream)
+                return standby.leading
+
+            await eventually_true(cut_off)
+            await relayed(own)
+            assert standby.sent > 0
+            assert await own.value("select epoch from events.relay_checkpoint") > epoch
+    assert await published(own) == {stream: list(range(1, own.versions[stream] + 1))}
+
+
+async def test_the_standby_leads_when_the_leader_ends(own: Engine) -> None:
+    stream = new_stream()
+    async with relaying(own) as leader:
+        await eventually(lambda: leader.leading)
+        standing_by = relaying(own)
+        standby = await standing_by.__aenter__()
+        await eventually_true(lambda: _both_there(own))
+    try:
+        await own.append(stream)
+        await eventually(lambda: standby.leading)
+        await relayed(own)
+    finally:
+        await standing_by.__aexit__(None, None, None)
+    assert await published(own) == {stream: [1]}
+
+
+async def _both_there(engine: Engine) -> bool:
+    return len(await engine.sql(RELAYS)) == 2
+
+
+async def test_a_former_leader_cannot_move_the_checkpoint(own: Engine) -> None:
+    await own.append(new_stream())
+    async with relaying(own):
+        await relayed(own)
+    ((epoch, xid, position),) = await own.sql("select epoch, xid::text, position from events.relay_checkpoint")
+    values = {"xid": "1", "position": 1, "event_id": uuid4(), "name": own.topic, "epoch": epoch}
+    lead, move = relay._LEAD.format(schema="events"), relay._MOVE.format(schema="events")
+    async with await connect(own.dsn("command_relay"), name="test") as connection:
+        row = await (await connection.execute(lead, {"name": own.topic})).fetchone()
+        assert row == (epoch + 1, int(xid), position)
+        assert (await connection.execute(move, values)).rowcount == 0
+        assert (await connection.execute(move, values | {"xid": xid, "epoch": epoch + 1})).rowcount == 1
+
+
+async def test_a_leader_that_is_fenced_begins_again_and_loses_nothing(own: Engine) -> None:
+    stream = new_stream()
+    async with relaying(own) as state:
+        await own.append(stream)
+        await relayed(own)
+        await own.sql("update events.relay_checkpoint set epoch = epoch + 5")
+        await own.append(stream, 2)
+        await relayed(own)
+        assert state.leading
+    assert await published(own) == {stream: [1, 2, 3]}
+
+
+async def test_a_checkpoint_of_another_cluster_is_refused(own: Engine) -> None:
+    async with relaying(own) as state:
+        await eventually(lambda: state.leading)
+    await own.sql("update events.relay_checkpoint set system_identifier = system_identifier + 1")
+    settings = relay.RelaySettings(own.dsn("command_relay"), "events", own.bootstrap, own.topic)
+    async with asyncio.timeout(10):
+        try:
+            await relay.run(settings)
+        except relay.ForeignStore as refused:
+            assert own.topic in str(refused)
+        else:
+            raise AssertionError("it relayed")
+
+
+async def test_kafka_stops_under_appends_and_everything_arrives(own: Engine) -> None:
+    streams = [new_stream() for _ in range(10)]
+    going = True
+
+    async def write(stream: Stream) -> None:
+        while going:
+            await own.append(stream)
+            await asyncio.sleep(0.02)
+
+    async with relaying(own) as state:
+        writing = [asyncio.create_task(write(one)) for one in streams]
+        await eventually(lambda: state.sent > 50)
+        await asyncio.to_thread(own.servers.stop, "kafka")
+        sent = sum(own.versions.values())
+        await eventually(lambda: sum(own.versions.values()) > sent + 50)  # appends do not care
+        await asyncio.to_thread(own.servers.start, "kafka")
+        arrived = state.sent
+        await eventually(lambda: state.sent > arrived + 20, timeout_s=60)
+        going = False
+        await asyncio.gather(*writing)
+        await relayed(own)
+    assert await published(own) == {one: list(range(1, own.versions[one] + 1)) for one in streams}
