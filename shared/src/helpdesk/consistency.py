@@ -19,7 +19,7 @@ import psycopg
 
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
-from helpdesk.tasks import pause
+from helpdesk.tasks import pause, together
 
 log = logging.getLogger(__name__)
 BOUND_S: Final = 1.0
@@ -126,9 +126,7 @@ class Applied:
                     self._behind = False
                     self._dirty.set()  # those who waited while the connection was lost
                     self._connected.set()
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._listen(listening))
-                        tasks.create_task(self._answer(asking))
+                    await together(self._listen(listening), self._answer(asking))
             except* (psycopg.Error, OSError) as group:
                 log.warning(
                     "cannot ask for progress", extra={"schema": self._schema, "error": str(group.exceptions[0])}

@@ -1,6 +1,8 @@
 """Tasks that try again for ever, and still end when they are told to."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 
 def still_wanted() -> None:
@@ -18,3 +20,18 @@ async def pause(delay_s: float) -> None:
     """Wait before the next try, if there is still to be one."""
     still_wanted()
     await asyncio.sleep(delay_s)
+
+
+async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run them side by side until one fails, which ends the others. Raises an ExceptionGroup.
+
+    The group lives in a task of its own: before Python 3.13 a group that fails leaves the task in which it stands
+    marked as being cancelled, and `still_wanted` would end a loop that is to try again.
+    """
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for one in coroutines:
+                tasks.create_task(one)
+
+    await asyncio.create_task(group())

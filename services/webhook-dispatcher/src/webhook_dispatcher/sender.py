@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool, connect
-from helpdesk.tasks import pause, still_wanted
+from helpdesk.tasks import pause, still_wanted, together
 from webhook_dispatcher.disable import disable
 from webhook_dispatcher.domain.schedule import SCHEDULE, GiveUp, next_step
 from webhook_dispatcher.domain.signature import signature_headers
@@ -85,9 +85,7 @@ class Sender:
             async with await connect(self._dsn, name="webhooks-send") as listening:
                 await listening.execute("listen webhooks_due")
                 self.state.error = None
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(listening))
-                    tasks.create_task(self._send(egress))
+                await together(self._listen(listening), self._send(egress))
         except* (*UNAVAILABLE, OSError) as group:
             self.state.error = "the database of the webhooks does not answer"
             log.warning("sender waits for the database", extra={"error": str(group.exceptions[0])})
