@@ -156,7 +156,9 @@ async def test_consumers_that_are_cut_off_again_and_again_apply_each_event_once(
     stream, group = new_stream(), uuid4().hex
     await bus.send(*records(stream, 60))
     for stop_at in (5, 20, 45, 60):
-        async with subscribed(views.pool, bus, ledger(pause_s=0.002), group, max_records=5):
+        async with subscribed(views.pool, bus, ledger(pause_s=0.002), group, max_records=5) as consumer:
+            state = consumer.state
+            await eventually(partial(getattr, state, "placed"))
 
             async def far_enough(at: int = stop_at) -> bool:
                 return len(await written(views.engine, stream)) >= at
