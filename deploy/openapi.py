@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
+from unittest.mock import patch
 
 from fastapi import FastAPI
 
@@ -105,8 +106,9 @@ def documents() -> dict[str, dict[str, Any]]:
     warnings.filterwarnings("ignore", "Duplicate Operation ID")  # ours are made from the paths
     with tempfile.TemporaryDirectory() as folder:
         secrets = credentials.load(Path(folder))
-        os.environ.update(environment(Ports(), "postgresql://nobody@localhost/nothing", secrets, Path(folder)))
-        return {module: build(importlib.import_module(f"{module}.app").build_app).openapi() for module in MODULES}
+        made_up = environment(Ports(), "postgresql://nobody@localhost/nothing", secrets, Path(folder))
+        with patch.dict(os.environ, made_up):
+            return {module: build(importlib.import_module(f"{module}.app").build_app).openapi() for module in MODULES}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
+from helpdesk.http.json import dumps
 from helpdesk.http.shapes import UserShape
 from helpdesk.http.wire import Answer, Body, Id, text
 
@@ -22,6 +23,7 @@ _SYNONYMS: Final = {"urgent": "critical", "canceled": "cancelled"}
 _WAITS: Final = {"pending": "requester", "on_hold": "third_party"}
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,189}")
 DEEPEST: Final = 32
+LARGEST_METADATA: Final = 65_536
 LARGEST_INTEGER: Final = 2**53 - 1
 
 
@@ -81,6 +83,8 @@ def text_bounds(value: str) -> None:
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     _storable(value)
+    if len(dumps(value)) > LARGEST_METADATA:
+        raise PydanticCustomError("too_large", "must not exceed {most} bytes", {"most": LARGEST_METADATA})
     return value
 
 

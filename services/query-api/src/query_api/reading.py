@@ -105,7 +105,7 @@ async def _reading(
             positions = positions_of(consistency_token, caller.tenant_id)
         except BadToken as error:
             raise Problem(400, "malformed_consistency_token", f"Consistency-Token: {error}.") from error
-        behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S)
+        behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S, ours=False)
     sight = sight_of(caller.role, caller.user_id)
     return Reading(request, sources, caller.tenant_id, caller.user_id, caller.issued_at, sight, behind)
 

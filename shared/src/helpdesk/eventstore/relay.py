@@ -74,13 +74,14 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
     failures = 0
     while True:
         try:
-            async with _leadership(settings) as (connection, epoch, cursor):
-                state.leading, state.error, failures = True, None, 0
+            sent = state.sent
+            async with _leadership(settings, state) as (connection, epoch, cursor):
+                state.leading = True
                 log.info("relay leads", extra={"topic": settings.topic, "epoch": epoch, "cursor": str(cursor)})
                 await _relay(settings, connection, epoch, cursor, state)
         except (psycopg.Error, KafkaError, Fenced, TimeoutError, OSError) as error:
+            failures = 0 if state.sent > sent else failures + 1
             delay = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
-            failures += 1
             state.error = f"{type(error).__name__}: {error}"
             log.warning("relay begins again", extra={"topic": settings.topic, "error": state.error, "delay_s": delay})
             await pause(delay)
@@ -89,12 +90,13 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
 
 
 @asynccontextmanager
-async def _leadership(settings: RelaySettings) -> AsyncIterator[tuple[Connection, int, Cursor]]:
+async def _leadership(settings: RelaySettings, state: RelayState) -> AsyncIterator[tuple[Connection, int, Cursor]]:
     """Wait for the lock; raise the epoch, which fences whoever led before."""
     schema = settings.schema
     connection = await connect(settings.dsn, name=f"{schema}-relay", statement_timeout_ms=10_000)
     async with connection:
         await connection.execute(f"listen {schema}_appended")
+        state.error = None  # whoever stands by is well
         while not await _value(connection, "select pg_try_advisory_lock(hashtext(%s), 0)", f"{schema}.relay"):
             await pause(STANDBY_S)  # a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever
         row = await _row(connection, _LEAD.format(schema=schema), {"name": settings.topic})

@@ -79,7 +79,9 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def _endless(job: Job) -> None:
+    """A job that ends by itself has failed: the process ends with it and is started anew."""
     await job()
+    raise RuntimeError("a task that should run for ever has ended")
 
 
 async def _until_signalled() -> None:

@@ -21,8 +21,13 @@ log = logging.getLogger(__name__)
 # The pool reports each failed attempt to reconnect; the request that fails for it says it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
-UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
-"""The database cannot be asked now (down, restarting, overloaded, statement timed out): try again later."""
+UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+)
+"""The database cannot be asked now (down, restarting, failing over, overloaded, timed out): try again later."""
 
 OPTIONS: Final = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000 -c jit=off"
 _ALIVE: Final[dict[str, Any]] = {
