@@ -1,11 +1,11 @@
 # Everything a developer does here. `make` alone lists it.
 PYTHON ?= python3
 BIN := .venv/bin
-PATHS := shared services deploy tests
+PATHS := shared services deploy tests benchmarks
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-all run status clean events logs mails lock coverage openapi env-example
+.PHONY: help setup check format test test-all run status clean events logs mails bench lock coverage openapi env-example
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -49,6 +49,9 @@ mails: setup ## The mails that were sent
 
 clean: setup ## Remove the stack's data (not the code's environment)
 	@$(BIN)/python -m localstack clean
+
+bench: setup ## Measure a running system beside the limits of its servers
+	@$(BIN)/python benchmarks/read_your_writes.py
 
 lock: setup ## Write all dependencies down with hashes (UPGRADE=1: the newest ones)
 	echo uv | $(COMPILE) --no-annotate -o requirements/uv.txt -

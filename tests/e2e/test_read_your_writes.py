@@ -200,3 +200,16 @@ async def _log_in(http: httpx.AsyncClient, email: str) -> dict[str, Any]:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+async def test_who_prefers_a_quick_answer_gets_it_with_a_token_to_read_by(http: httpx.AsyncClient) -> None:
+    caller = await _caller(http, f"quick-{id(http)}", Tally())
+    quick = await http.post(
+        f"{API}/tickets", headers={**caller.user, "Prefer": "respond-async"}, json={"title": "quick", "description": ""}
+    )
+    assert quick.status_code == 201
+    assert quick.headers["preference-applied"] == "respond-async"
+    assert "consistency" not in quick.headers
+    token = {"Consistency-Token": quick.headers["consistency-token"]}
+    await caller.sees({**caller.user, **token}, f"/tickets/{quick.json()['id']}", lambda _: True, "token")
+    assert caller.tally.stale == []

@@ -46,12 +46,13 @@ class Contended(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who commands, and within which request."""
+    """Who commands, and within which request. `waits`: the answer is to come when the views show the change."""
 
     tenant_id: UUID
     actor: UUID
     command_id: UUID
     request_id: UUID | None = None
+    waits: bool = True
 
     @property
     def metadata(self) -> Metadata:
@@ -61,12 +62,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The ticket after the command. `visible`: the views show it already."""
+    """The ticket after the command. `visible`: whether the views show it already; None when nobody asked them."""
 
     ticket_id: UUID
     ticket: Ticket
     version: int
-    visible: bool
+    visible: bool | None
 
 
 def utc_now() -> datetime:
@@ -97,7 +98,8 @@ class Commands:
         ticket, version = fold([*past, *events]), len(past) + len(events)
         if ticket is None:
             raise RuntimeError(f"{stream}: a command was decided on nothing")
-        return Outcome(ticket_id, ticket, version, await self._visible(stream, version, events))
+        visible = await self._visible(stream, version, events) if cause.waits else None
+        return Outcome(ticket_id, ticket, version, visible)
 
     async def _decided(
         self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None
@@ -204,6 +206,6 @@ class Queues:
                 self._locks[stream] = lock, users - 1
 
 
-def new_command(tenant_id: UUID, actor: UUID, request_id: str | None = None) -> Cause:
+def new_command(tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None)
+    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits)

@@ -48,7 +48,14 @@ def actor(principal: Principal) -> Actor:
 
 def cause(request: Request, principal: Principal) -> Cause:
     """The cause of this request's command."""
-    return new_command(principal.tenant_id, principal.user_id, request.scope.get("request_id"))
+    waits = not prefers_async(request.headers.get("prefer"))
+    return new_command(principal.tenant_id, principal.user_id, request.scope.get("request_id"), waits=waits)
+
+
+def prefers_async(prefer: str | None) -> bool:
+    """Whether the client waives read-your-writes for a quicker answer (RFC 7240, `Prefer: respond-async`)."""
+    wanted = (prefer or "").replace(",", ";").split(";")
+    return any(one.strip().lower() == "respond-async" for one in wanted)
 
 
 @asynccontextmanager
@@ -85,7 +92,7 @@ def answer(
     *,
     status: int = 200,
     positions: list[Position],
-    visible: bool,
+    visible: bool | None,
     version: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -94,7 +101,9 @@ def answer(
     sent = {"Consistency-Token": token_of(positions), **(headers or {})}
     if version is not None and body is not None:
         sent["ETag"] = etag(version, content)
-    if not visible:
+    if visible is None:
+        sent["Preference-Applied"] = "respond-async"
+    elif not visible:
         sent["Consistency"] = "behind"
     if body is None:
         return Response(status_code=status, headers=sent)
