@@ -146,6 +146,15 @@ async def test_metadata_comes_back_as_it_went(user: Person) -> None:
     assert (await user.reads(ticket))["metadata"] == {}
 
 
+async def test_metadata_is_read_as_long_as_it_was_written(user: Person) -> None:
+    metadata: Json = {"z": [1e-300] * 1000, "a": "names stay in their order"}
+    ticket = await user.opens_ticket(metadata=metadata)
+    assert (await user.edits(ticket, metadata=metadata | {"b": 1}))["metadata"]["b"] == 1
+    read = await user.get(f"/tickets/{ticket['id']}")
+    assert list(read.json()["metadata"].items()) == [*metadata.items(), ("b", 1)]
+    assert len(read.content) < 50_000
+
+
 async def test_an_assignee_is_of_the_same_tenant(user: Person, agent: Person, stranger: Person) -> None:
     assert (await user.opens_ticket(assignedToId=agent.id))["assignedToId"] == agent.id
     assert (await user.opens_ticket(assignedToId=agent.id.upper()))["assignedToId"] == agent.id

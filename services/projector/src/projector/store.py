@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
@@ -151,11 +151,11 @@ def _first(item: tuple[Stream, Any]) -> Stream:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    """A row as parameters: mappings become jsonb, tuples arrays."""
+    """A row as parameters: mappings become json, tuples arrays."""
     values = {name: getattr(row, name) for name in type(row).__dataclass_fields__}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            values[name] = Jsonb(value, dumps=json.dumps)
+            values[name] = Json(value, dumps=json.dumps)
         elif isinstance(value, tuple):
             values[name] = list(value)
     return values
