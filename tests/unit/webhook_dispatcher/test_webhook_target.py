@@ -23,6 +23,7 @@ def test_public_https_addresses_are_fine(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://a\r\nb.com/", "https://a b.com/", "https://example.com/\n", "https://example.com/\x00",
         "", "example.com", "/hook", "ftp://example.com/", "https://", "https:///x", "https://me@example.com/",
         "https://me:x@example.com/", "https://example.com:0/", "https://example.com:99999/", "http://example.com/",
         "https://localhost/", "https://LOCALHOST./", "https://a.localhost/", "https://127.0.0.1/", "https://127.1/",

@@ -13,6 +13,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _NEVER_PUBLIC: Final = (IPv6Network("64:ff9b:1::/48"), IPv4Network("192.88.99.0/24"))
 _NUMERIC_HOST: Final = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.IGNORECASE)
+_UNWRITTEN: Final = re.compile(r"[\s\x00-\x1f\x7f]")
+"""No URL holds these as they are; libraries drop some in silence, and would connect to another host than is shown."""
 _LOOPBACKS: Final = ("127.0.0.1", "::1")
 
 
@@ -37,6 +39,8 @@ def objection(url: str, rules: Rules) -> str | None:
 
     Names are not looked up here: what stands behind one is checked when it is connected to, at every attempt.
     """
+    if _UNWRITTEN.search(url):
+        return "must be a URL"
     try:
         parsed = URL(url)
         host, port = parsed.raw_host, parsed.port
