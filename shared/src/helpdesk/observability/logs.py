@@ -1,6 +1,7 @@
 """Logging: one line per outcome, every id in it; JSON for machines, plain text for people."""
 
 import logging
+import re
 import sys
 import traceback
 from typing import Any, Final, TypeVar
@@ -11,6 +12,8 @@ from helpdesk.settings import LogSettings, load
 
 L = TypeVar("L", bound=LogSettings)
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would begin a line of its own or steer a terminal: strangers choose paths."""
 
 
 def configured(service: str, settings: type[L]) -> L:
@@ -60,7 +63,8 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{key}={value}" for key, value in _extra(record).items())
         time = self.formatTime(record, "%H:%M:%S") + f".{int(record.msecs):03d}"
-        line = f"{time} {record.levelname:<7} {record.getMessage()} {extra}".rstrip()
+        said = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", f"{record.getMessage()} {extra}".rstrip())
+        line = f"{time} {record.levelname:<7} {said}"
         if record.exc_info:
             line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
         return line
