@@ -51,7 +51,10 @@ def logs(name: str | None) -> int:
 
 def mails() -> int:
     """Every mail that was sent, as text."""
-    for message in smtp.mails(DATA / "mails"):
+    messages = smtp.mails(DATA / "mails")
+    if not messages:
+        print("No mail was sent: no service sends any yet.")
+    for message in messages:
         body = message.get_body(("plain", "html"))
         print(f"{'-' * 80}\nTo: {message['To']}\nSubject: {message['Subject']}\n\n{body.get_content() if body else ''}")
     return 0
