@@ -5,7 +5,7 @@ PATHS := shared services deploy tests benchmarks
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-all run status clean events logs mails bench lock coverage openapi env-example
+.PHONY: help setup check format test test-all run stop status clean events logs mails bench lock coverage openapi env-example
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -34,6 +34,9 @@ test-all: check ## All tests
 
 run: setup ## The whole stack in the foreground (SPLIT=1: every part in its own process)
 	@exec $(BIN)/python -m localstack run $(if $(SPLIT),--split)
+
+stop: setup ## End what runs, as Ctrl-C does
+	@$(BIN)/python -m localstack stop
 
 status: setup ## What runs: name, pid, port, log
 	@$(BIN)/python -m localstack status

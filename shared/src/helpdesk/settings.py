@@ -77,7 +77,7 @@ class CursorSettings(Settings):
     """How the cursors of lists are signed."""
 
     cursor_secret: SecretStr = Field(
-        min_length=16, description="Key that signs list cursors; the same on all replicas."
+        min_length=16, description="Key that signs list cursors, 16 characters or more; the same on all replicas."
     )
 
 
@@ -110,7 +110,10 @@ def load(settings: type[S]) -> S:
 def _refuse(settings: type[Settings], error: ValidationError) -> NoReturn:
     for problem in error.errors(include_input=False, include_url=False):
         name = str(problem["loc"][0]).upper() if problem["loc"] else settings.__name__
-        sys.stderr.write(f"configuration: {name}: {problem['msg']}\n")
+        field = settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        purpose = f" ({field.description})" if field is not None and field.description else ""
+        wrong = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        sys.stderr.write(f"configuration: {name}: {wrong}{purpose}\n")
     raise SystemExit(EX_CONFIG)
 
 

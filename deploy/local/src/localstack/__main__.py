@@ -13,7 +13,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("--split", action="store_true")
     commands.add_parser("logs").add_argument("name", nargs="?")
-    for name in ("status", "clean", "mails", "events", "fetch-jars", "lock-jars"):
+    for name in ("status", "stop", "clean", "mails", "events", "fetch-jars", "lock-jars"):
         commands.add_parser(name)
     arguments = parser.parse_args()
     try:

@@ -1,15 +1,19 @@
-"""The small commands beside `run`: status, clean, logs, mails."""
+"""The small commands beside `run`: status, stop, clean, logs, mails."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 from localstack.errors import StackError
 from localstack.paths import DATA, area
 from localstack.servers import smtp
 from localstack.supervisor import lock_of
+
+STOPPED_WITHIN_S = 30.0
 
 
 def status() -> int:
@@ -27,6 +31,22 @@ def status() -> int:
     for row in state["children"]:
         pid, port = row["pid"] or "down", row["port"] or ""
         print(f"{row['name']:24}{pid:>8}{port:>8}  {row['log']}")
+    return 0
+
+
+def stop() -> int:
+    """End what `make run` started, from elsewhere: as Ctrl-C does, and not before everything is gone."""
+    try:
+        supervisor = json.loads((DATA / "state.json").read_text(encoding="utf-8"))["supervisor"]
+        os.kill(supervisor, signal.SIGINT)
+    except (OSError, ValueError):
+        print("Nothing runs.")
+        return 0
+    deadline = time.monotonic() + STOPPED_WITHIN_S
+    while _held(DATA):
+        if time.monotonic() > deadline:
+            raise StackError(f"It has not ended within {STOPPED_WITHIN_S:.0f} s; `make status` tells what still runs.")
+        time.sleep(0.1)  # a lock that another process holds tells nobody when it is free
     return 0
 
 
@@ -70,4 +90,4 @@ def _held(folder: Path) -> bool:
     return False
 
 
-TOOLS = {"status": status, "clean": clean, "mails": mails}
+TOOLS = {"status": status, "stop": stop, "clean": clean, "mails": mails}

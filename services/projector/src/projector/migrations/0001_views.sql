@@ -1,3 +1,6 @@
+-- `json` and not `jsonb` where clients handed it in: it comes back as it went. jsonb reorders keys, and writes 1e-300 out
+-- as 302 characters, so that 64 kB of metadata would be 3 MB in every answer.
+
 -- The read models. A row is the fold of one stream and holds the ids of others; names are joined when read, so the order
 -- between streams cannot matter.
 
@@ -35,7 +38,7 @@ create table views.tickets (
     waiting_on    text,
     resolution    text,
     tags          text[]      not null,
-    metadata      jsonb,
+    metadata      json,
     created_by_id uuid        not null,
     assignee_id   uuid,
     created_at    timestamptz not null,
@@ -70,7 +73,7 @@ create table views.activities (
     version     integer     not null,
     id          uuid        not null,
     type        text        not null,
-    changes     jsonb       not null,
+    changes     json        not null,
     is_internal boolean     not null,
     actor_id    uuid        not null,
     created_at  timestamptz not null,
