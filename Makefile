@@ -1,5 +1,7 @@
 # Everything a developer does here. `make` alone lists it.
 PYTHON ?= python3
+# Eight processes start together: without bytecode each would compile all that it imports, every time.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 PATHS := shared services deploy tests benchmarks
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack

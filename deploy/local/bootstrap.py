@@ -76,7 +76,7 @@ def install() -> None:
     run("installing uv", python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
         "--retries", "2", "--require-hashes", "-r", REQUIREMENTS / "uv.txt")  # fmt: skip
     run("installing the locked packages", uv, "pip", "install", "--python", python, "--require-hashes",
-        "-r", REQUIREMENTS / "dev.txt")  # fmt: skip
+        "--compile-bytecode", "-r", REQUIREMENTS / "dev.txt")  # fmt: skip
     editable = [argument for member in workspace() for argument in ("-e", str(member))]
     run("linking the workspace", uv, "pip", "install", "--python", python, "--offline", "--no-deps",
         "--no-build-isolation", *editable)  # fmt: skip

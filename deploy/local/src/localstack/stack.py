@@ -116,7 +116,8 @@ class Stack(Controls):
             specs.append(gateway.prepare(self.servers.folder / "caddy", ports, self.environment))
         else:
             self.servers.say("There is no Caddyfile: going on without the gateway")
-        supervisor.start_all(specs)
+        children = [supervisor.start(spec) for spec in specs]
+        supervisor.together([self._seeded, *(child.wait_ready for child in children)])
         self._step("probe", "command_api", "probe")
 
     def _migrated(self) -> None:
@@ -126,6 +127,8 @@ class Stack(Controls):
         self.admin_dsn = servers.external or servers.new_database(DATABASE)
         self.environment = servers.environment(self.admin_dsn)
         self._step("migrate", "localstack.migrate")
+
+    def _seeded(self) -> None:
         self._step("seed", "command_api", "seed")
 
     def _storage(self) -> None:
