@@ -129,7 +129,7 @@ async def _comment_story(caller: Caller, number: int) -> None:
         added = await caller.write(user, "POST", path, json={"content": "first", **extra})
         comment = added.json()["id"]
         where = f"/tickets/{ticket}/comments"
-        await caller.sees(user, where, lambda body, c=comment: body[0]["id"] == c, "added")  # type: ignore[misc]
+        await caller.sees(user, where, _begins_with(comment), "added")
         one = f"{path}/{comment}"
         await caller.write(user, "PUT", one, json={"content": "second"})
         await caller.sees(user, where, lambda body: body[0]["content"] == "second", "replaced")
@@ -138,11 +138,19 @@ async def _comment_story(caller: Caller, number: int) -> None:
             user, f"/comments?ticketId={ticket}", lambda body: body["data"][-1]["content"] == "third", "edited"
         )
         await caller.write(user, "DELETE", one)
-        await caller.sees(user, where, lambda body, c=comment: all(x["id"] != c for x in body), "gone")  # type: ignore[misc]
+        await caller.sees(user, where, _lacks(comment), "gone")
     note = await caller.write(
         agent, "POST", f"/tickets/{ticket}/comments", json={"content": "note", "isInternal": True}
     )
     await caller.sees(agent, f"/tickets/{ticket}", lambda body: body["comments"][0]["id"] == note.json()["id"], "noted")
+
+
+def _begins_with(id_: str) -> Callable[[Any], bool]:
+    return lambda body: body[0]["id"] == id_
+
+
+def _lacks(id_: str) -> Callable[[Any], bool]:
+    return lambda body: all(one["id"] != id_ for one in body)
 
 
 async def _webhook_story(caller: Caller, number: int) -> None:

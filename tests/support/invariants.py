@@ -1,6 +1,7 @@
 """What must hold of a running system after any fault, read from its database by the superuser."""
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,7 @@ def assert_all_hold(dsn: str, consumers: tuple[str, ...] = ("views", "webhooks",
     database = Database(dsn)
     assert database.rows(HOLES) == []
     for schema in consumers:
-        until(lambda schema=schema: database.all_applied(schema), timeout=60)  # type: ignore[misc]
+        until(partial(database.all_applied, schema), timeout=60)
     rows = {row["id"]: row for row in database.rows("select *, created_by_id as created_by from views.tickets")}
     histories = database.histories()
     assert rows.keys() == histories.keys()

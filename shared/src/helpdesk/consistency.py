@@ -36,7 +36,7 @@ class Position:
     version: int
 
 
-class BadToken(ValueError):  # noqa: N818
+class BadToken(ValueError):
     """A consistency token that is none of ours."""
 
 

@@ -51,7 +51,7 @@ _ADAPTERS: Final[Mapping[tuple[str, int], TypeAdapter[Event]]] = {name: TypeAdap
 _TYPES: Final = frozenset(type_ for type_, _ in WIRE)
 
 
-class Undecodable(Exception):  # noqa: N818 - poison, in the field's word
+class Undecodable(Exception):
     """Stored data that this version must know and cannot read: poison, never skipped."""
 
 

@@ -26,19 +26,19 @@ OPERATOR: Final = UUID(int=0)
 """The actor of what an operator's command does."""
 
 
-class NoSuchTenant(Exception):  # noqa: N818
+class NoSuchTenant(Exception):
     """No tenant has this slug or id."""
 
 
-class BadCredentials(Exception):  # noqa: N818
+class BadCredentials(Exception):
     """Unknown address or wrong password: nobody learns which."""
 
 
-class TenantRequired(Exception):  # noqa: N818
+class TenantRequired(Exception):
     """The password opens accounts of several tenants: the login must name one."""
 
 
-class BadRefreshToken(Exception):  # noqa: N818
+class BadRefreshToken(Exception):
     """Unknown, expired, or its user is disabled."""
 
 

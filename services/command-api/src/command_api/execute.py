@@ -32,7 +32,7 @@ Clock = Callable[[], datetime]
 CommandAt = Callable[[datetime], TicketCommand]
 
 
-class StaleVersion(Exception):  # noqa: N818
+class StaleVersion(Exception):
     """`If-Match` names a version at which the stream is no more. `current` is where it is."""
 
     def __init__(self, current: int) -> None:
@@ -40,7 +40,7 @@ class StaleVersion(Exception):  # noqa: N818
         self.current = current
 
 
-class Contended(Exception):  # noqa: N818
+class Contended(Exception):
     """Others changed the stream at every try."""
 
 
@@ -180,7 +180,7 @@ def _decide(past: list[TicketEvent], command: TicketCommand, expected_version: i
     return events
 
 
-class NumberTaken(Exception):  # noqa: N818
+class NumberTaken(Exception):
     """The human number was given away before (the counter stepped back in a crash): take another."""
 
 

@@ -59,7 +59,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         return notification(row)
 
     @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404))
-    async def delete(caller: Caller, id: Id) -> None:  # noqa: A002
+    async def delete(caller: Caller, id: Id) -> None:  # noqa: A002 - the name in the path
         if not await feed.delete(pool, caller, id):
             raise _unknown()
 

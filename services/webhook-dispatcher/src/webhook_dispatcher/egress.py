@@ -35,7 +35,7 @@ class Prepared:
     body: bytes
 
 
-class Blocked(OSError):  # noqa: N818 - the log's word
+class Blocked(OSError):
     """The name leads to an address that webhooks may not reach."""
 
 

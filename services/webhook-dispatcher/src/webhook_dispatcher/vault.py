@@ -11,7 +11,7 @@ _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """A sealed secret that this key does not open: the key is another one, or the row was moved or changed."""
 
 

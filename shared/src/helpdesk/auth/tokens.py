@@ -29,7 +29,7 @@ _UNREADABLE: Final = (jwt.PyJWTError, OSError, ValueError, AttributeError)
 _REQUIRED: Final = ["exp", "iat", "iat_ms", "iss", "aud", "uid", "tenant_id", "role"]
 
 
-class InvalidToken(Exception):  # noqa: N818
+class InvalidToken(Exception):
     """A token that proves nothing: forged, expired, for somebody else."""
 
 

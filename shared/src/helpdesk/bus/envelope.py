@@ -14,7 +14,7 @@ from helpdesk import wire
 from helpdesk.recorded import Cursor, Metadata, RecordedEvent, Stream
 
 
-class Malformed(Exception):  # noqa: N818 - poison, in the field's word
+class Malformed(Exception):
     """A record that is no envelope of ours."""
 
 

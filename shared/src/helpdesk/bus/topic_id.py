@@ -23,7 +23,7 @@ class _Uuid:
         return UUID(bytes=data.read(16))
 
 
-class _MetadataResponse(Response):  # type: ignore[misc]
+class _MetadataResponse(Response):
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -44,7 +44,7 @@ class _MetadataResponse(Response):  # type: ignore[misc]
     )  # fmt: skip
 
 
-class _MetadataStruct(RequestStruct):  # type: ignore[misc]
+class _MetadataStruct(RequestStruct):
     API_KEY = 3
     API_VERSION = 12
     FLEXIBLE_VERSION = True
@@ -57,7 +57,7 @@ class _MetadataStruct(RequestStruct):  # type: ignore[misc]
     )
 
 
-class _MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
+class _MetadataRequest(Request[_MetadataStruct]):
     API_KEY: ClassVar[int] = 3
 
     def __init__(self, topic: str) -> None:

@@ -14,7 +14,7 @@ CONFIG: Final = {
 }
 
 
-class WrongPartitions(RuntimeError):  # noqa: N818
+class WrongPartitions(RuntimeError):
     """A topic exists with another number of partitions than configured."""
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from helpdesk.recorded import RecordedEvent, Stream
 
 
-class Gap(Exception):  # noqa: N818
+class Gap(Exception):
     """A stream's next version is missing: applying what follows would lose it."""
 
 

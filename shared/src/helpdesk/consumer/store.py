@@ -37,7 +37,7 @@ on conflict (topic, partition) do update set
     xid = excluded.xid, position = excluded.position, event_id = excluded.event_id, updated_at = clock_timestamp()"""
 
 
-class Superseded(Exception):  # noqa: N818
+class Superseded(Exception):
     """Another consumer applied these events meanwhile (a rebalance): what this one did is rolled back."""
 
 

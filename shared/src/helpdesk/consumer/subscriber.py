@@ -327,7 +327,7 @@ class Subscriber:
         )
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+class _Listener(ConsumerRebalanceListener):
     """aiokafka's listener as two functions."""
 
     def __init__(self, revoked: _OnPartitions, assigned: _OnPartitions) -> None:

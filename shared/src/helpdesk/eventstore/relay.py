@@ -31,11 +31,11 @@ BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 log = logging.getLogger(__name__)
 
 
-class Fenced(RuntimeError):  # noqa: N818
+class Fenced(RuntimeError):
     """Another relay leads now."""
 
 
-class ForeignStore(RuntimeError):  # noqa: N818
+class ForeignStore(RuntimeError):
     """The checkpoint belongs to another cluster: a dump was restored, or the DSN is wrong."""
 
 

@@ -22,15 +22,15 @@ DUPLICATE_COMMAND: Final = "HD002"
 WRONG_VERSION: Final = "HD003"
 
 
-class WrongVersion(Exception):  # noqa: N818
+class WrongVersion(Exception):
     """A stream is not at the expected version: somebody was faster, or the expectation was never true."""
 
 
-class DuplicateCommand(Exception):  # noqa: N818
+class DuplicateCommand(Exception):
     """The command was appended before; its outcome stands in the store."""
 
 
-class EventTooLarge(Exception):  # noqa: N818
+class EventTooLarge(Exception):
     """An event's data exceeds 256 KB."""
 
 

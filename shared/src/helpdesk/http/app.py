@@ -64,12 +64,12 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what the registration says
     return problem.answer(request, problem.of_validation(error))
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)  # noqa: S101 - what the registration says
     plain = problem.plain(error.status_code)
     headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", "").split(", "):

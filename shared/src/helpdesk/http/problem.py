@@ -62,7 +62,7 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """Ends a request with an error answer. `reason` is the documented machine code, `extra` further body fields."""
 
     def __init__(

@@ -20,7 +20,7 @@ _FORMAT: Final = 1
 _MAC_BYTES: Final = 16
 
 
-class BadCursor(ValueError):  # noqa: N818
+class BadCursor(ValueError):
     """A cursor that this service did not make, or made for another list."""
 
 

@@ -28,7 +28,7 @@ create table if not exists {}.migration (
     name text primary key, checksum text not null, applied_at timestamptz not null default now())"""
 
 
-class ChangedMigration(RuntimeError):  # noqa: N818
+class ChangedMigration(RuntimeError):
     """A file that was applied reads differently now: add a new one instead."""
 
 

@@ -34,7 +34,7 @@ class Sink:
     def __init__(self, folder: Path) -> None:
         self._box = mailbox.Maildir(folder, create=True)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Store it before it is acknowledged."""
         content = envelope.original_content or b""
         head = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Rejected(Exception):  # noqa: N818 - the domain's word
+class Rejected(Exception):
     """A command that the rules refuse. `code` is the documented reason, `details` what the caller may know of it."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:

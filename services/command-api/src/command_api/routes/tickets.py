@@ -10,10 +10,11 @@ from starlette.responses import Response
 from command_api import store
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
 from command_api.domain.ticket.state import Ticket
-from command_api.execute import NumberTaken, Outcome
+from command_api.execute import CommandAt, NumberTaken, Outcome
 from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
 from command_api.wire import CreateTicketBody, EditTicketBody
 from helpdesk.auth.http import Caller
+from helpdesk.auth.tokens import Principal
 from helpdesk.http import shapes
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
@@ -40,21 +41,7 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
         while True:
             number = await store.take_number(shell.pool, caller.tenant_id)
             try:
-                outcome = await shell.ticket(
-                    why,
-                    ticket_id,
-                    lambda at, number=number: CreateTicket(  # type: ignore[misc]
-                        number=number,
-                        title=body.title,
-                        description=body.description,
-                        priority=body.priority or "medium",
-                        metadata=body.metadata,
-                        tags=tuple(body.tags or ()),
-                        assignee_id=body.assigned_to_id,
-                        by=actor(caller),
-                        at=at,
-                    ),
-                )
+                outcome = await shell.ticket(why, ticket_id, _creation(body, caller, number))
                 break
             except NumberTaken:
                 continue
@@ -127,6 +114,20 @@ async def delete(
             expected_version(if_match),
         )
     return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+
+
+def _creation(body: CreateTicketBody, caller: Principal, number: int) -> CommandAt:
+    return lambda at: CreateTicket(
+        number=number,
+        title=body.title,
+        description=body.description,
+        priority=body.priority or "medium",
+        metadata=body.metadata,
+        tags=tuple(body.tags or ()),
+        assignee_id=body.assigned_to_id,
+        by=actor(caller),
+        at=at,
+    )
 
 
 async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:

@@ -13,7 +13,7 @@ PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = 32
 
 
-class BadSecret(ValueError):  # noqa: N818
+class BadSecret(ValueError):
     """A secret that promises base64 by its prefix and is none."""
 
 
