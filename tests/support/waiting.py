@@ -13,7 +13,7 @@ def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(0.01)  # what is asked has no event of its own
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 10.0) -> T:

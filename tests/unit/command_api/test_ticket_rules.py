@@ -9,6 +9,7 @@ from command_api.domain.ticket.commands import Actor, TicketCommand
 from command_api.domain.ticket.decide import REOPEN_WINDOW, TRANSITIONS, allowed_targets
 from command_api.domain.ticket.state import evolve, fold
 from helpdesk.events.ticket import (
+    CommentEdited,
     TicketAssigned,
     TicketClosed,
     TicketCreated,
@@ -382,7 +383,8 @@ def test_an_internal_note_reopens_nothing_even_when_the_requester_is_an_agent() 
 def test_the_author_edits_and_deletes_a_comment() -> None:
     ticket = given(created(), commented(by=REQUESTER, content="Help!"))
     (edited,) = ticket.when(edit_comment(by=REQUESTER, content="Quick!"))
-    assert (edited.content, edited.previous, edited.at) == ("Quick!", "Help!", LATER)  # type: ignore[union-attr]
+    assert isinstance(edited, CommentEdited)
+    assert (edited.content, edited.previous, edited.at) == ("Quick!", "Help!", LATER)
     (gone,) = ticket.when(delete_comment(by=REQUESTER))
     after = fold([created(), commented(), gone])
     assert after is not None

@@ -50,7 +50,7 @@ def test_what_has_no_stored_name_is_not_written() -> None:
         pass
 
     with pytest.raises(KeyError):
-        encode(Nameless())  # type: ignore[arg-type]
+        encode(Nameless())  # type: ignore[arg-type]  # the mistake that is tested
 
 
 def test_every_class_has_one_stored_name() -> None:

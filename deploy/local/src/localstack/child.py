@@ -106,7 +106,7 @@ class Child:
         self._expected = True
         process.signal(number)
         while self._process is process:
-            time.sleep(0.01)
+            time.sleep(0.01)  # the thread that reaps it clears the field; two readers of one wait would race
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Until it serves; StackError when it died for good or took too long."""

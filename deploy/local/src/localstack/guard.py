@@ -51,7 +51,7 @@ def _end(child: "subprocess.Popen[bytes]", first: int, grace: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
         while _group_lives(child) and time.monotonic() < deadline:
-            time.sleep(0.01)
+            time.sleep(0.01)  # no call waits for a whole process group
     child.wait()
 
 

@@ -41,7 +41,7 @@ class ForeignStore(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """`schema` is the owner's, `topic` where its events go; `lock` is the advisory lock's number among all relays."""
+    """`schema` is the owner's, `topic` where its events go; `poll_s` is how often to look when nothing wakes it."""
 
     dsn: str
     schema: str
@@ -59,13 +59,6 @@ class RelayState:
     sent: int = 0
     error: str | None = None
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    records: list[tuple[bytes, bytes, int]]
-    last: Cursor
-    last_event_id: Any
 
 
 async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
