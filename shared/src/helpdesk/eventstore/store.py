@@ -1,6 +1,6 @@
 """Append and read: the two verbs of the event store."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,7 +48,7 @@ class EventStore:
 
     def __init__(self, pool: Pool, schema: str) -> None:
         self._pool = pool
-        self._append: str = f"select {schema}.append(%s, %s, %s, %s)"
+        self._append: str = f"select {schema}.append(%s, %s, %s)"
         self._read: str = f"select {COLUMNS} from {schema}.read_stream(%s, %s, %s, %s)"
 
     async def read_stream(self, stream: Stream, after: int = 0) -> list[RecordedEvent]:
@@ -103,10 +103,20 @@ async def translated() -> AsyncIterator[None]:
 
 def _arguments(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> tuple[Any, ...]:
     (tenant_id,) = {append.stream.tenant_id for append in appends}
-    return (tenant_id, command_id, _streams(command_id, appends), _json(metadata))
+    return (tenant_id, command_id, _streams(command_id, appends, metadata))
 
 
-def _streams(command_id: UUID, appends: Sequence[StreamAppend]) -> str:
+def _metadata(metadata: Metadata, event: Event) -> Mapping[str, Any]:
+    """What stands beside one event of a command."""
+    return {
+        "actor": metadata.actor,
+        "causation_id": metadata.causation_id,
+        "correlation_id": metadata.correlation_id,
+        "traceparent": metadata.traceparent,
+    }
+
+
+def _streams(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> str:
     """The argument of the SQL function. Streams are sorted, so that two appenders never wait for each other."""
     ordinal = 0
     streams = []
@@ -121,6 +131,7 @@ def _streams(command_id: UUID, appends: Sequence[StreamAppend]) -> str:
                     "type": encoded.type,
                     "schema_version": encoded.schema_version,
                     "data": orjson.Fragment(encoded.data),
+                    "metadata": _metadata(metadata, event),
                 }
             )
         stream = append.stream
