@@ -24,6 +24,7 @@ PUBLIC = {
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /metrics",
     "GET /.well-known/jwks.json",
     "GET /openapi.json",
     "GET /api-docs",

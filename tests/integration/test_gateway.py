@@ -158,6 +158,13 @@ async def test_every_resource_has_one_owner(plain: Gateway, method: str, path: s
     assert (answer.json()["who"], answer.json()["method"], answer.json()["path"]) == (who, method, path)
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/%6detrics", "/METRICS", "/health/../metrics"])
+async def test_nobody_outside_reads_the_metrics(plain: Gateway, path: str) -> None:
+    answer = await plain.client.get(path)
+    assert "x-served-by" not in answer.headers
+    assert answer.status_code == 404
+
+
 async def test_head_goes_where_get_goes_and_has_no_body(plain: Gateway) -> None:
     head, get = await asyncio.gather(plain.client.head("/api/v1/tickets"), plain.client.get("/api/v1/tickets"))
     assert (head.status_code, head.content) == (200, b"")

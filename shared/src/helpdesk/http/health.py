@@ -7,13 +7,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from helpdesk.http.json import dumps
+from helpdesk.observability.metrics import metrics_routes
 
 Check = Callable[[], Awaitable[str | None]]
 """Answers None when all is well, else the reason in words that reveal no secret."""
 
 
 def health_routes(checks: Mapping[str, Check]) -> APIRouter:
-    """`/health/live` and `/health/ready`; ready runs every check and answers 503 with the reasons of the failed."""
+    """`/health/live`, `/health/ready` and `/metrics`; ready runs every check, and answers 503 with the reasons."""
     router = APIRouter(tags=["health"])
 
     @router.get("/health/live", summary="The process answers")
@@ -31,6 +32,7 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
         }
         return _answer(body, 503 if reasons else 200)
 
+    router.include_router(metrics_routes())
     return router
 
 

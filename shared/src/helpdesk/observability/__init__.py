@@ -1,1 +1,1 @@
-"""Logs (traces and metrics join them): one call at the start of a process."""
+"""Logs and metrics (traces join them): one call at the start of a process."""

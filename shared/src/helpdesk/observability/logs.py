@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from helpdesk.observability import metrics
 from helpdesk.settings import LogSettings, load
 
 L = TypeVar("L", bound=LogSettings)
@@ -17,9 +18,10 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configured(service: str, settings: type[L]) -> L:
-    """A process's settings from its environment, with its logs as they say. A mistake ends the start."""
+    """A process's settings from its environment, its logs as they say, its metrics. A mistake ends the start."""
     loaded = load(settings)
     configure(service, loaded)
+    metrics.configure(service)
     return loaded
 
 
