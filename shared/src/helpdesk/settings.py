@@ -39,6 +39,7 @@ class LogSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
     )
+    clock_offset_seconds: float = Field(0, description="For fault tests: by how much this process's clock is wrong.")
 
 
 class KafkaSettings(Settings):

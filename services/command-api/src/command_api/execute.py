@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, cast
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import TicketCommand
 from command_api.domain.ticket.decide import decide
 from command_api.domain.ticket.state import Ticket, fold
+from helpdesk import clock
 from helpdesk.consistency import Applied, Position
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketAssigned, TicketEvent
@@ -72,7 +73,7 @@ class Outcome:
 
 def utc_now() -> datetime:
     """Now, in whole milliseconds: what clients see and send back."""
-    now = datetime.now(UTC)
+    now = clock.utc_now()
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 

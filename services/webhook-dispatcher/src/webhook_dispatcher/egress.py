@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from helpdesk.clock import utc_now
 from webhook_dispatcher.domain.schedule import ErrorClass, Outcome
 from webhook_dispatcher.domain.target import Rules, objection
 
@@ -165,4 +166,4 @@ def _retry_after(value: str | None) -> float | None:
         until = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return (until.replace(tzinfo=until.tzinfo or UTC) - utc_now()).total_seconds()

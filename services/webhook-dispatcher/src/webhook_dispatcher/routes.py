@@ -1,7 +1,6 @@
 """The webhook API (contract §9): for admins and agents, within their tenant."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.clock import utc_now
 from helpdesk.events.webhook import WebhookEndpointChanged, WebhookEndpointCreated, WebhookEndpointDeleted
 from helpdesk.eventstore.store import WrongVersion
 from helpdesk.http.app import API, problems
@@ -57,7 +57,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
-        event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=datetime.now(UTC))
+        event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
         sealed = vault.seal(secret, caller.tenant_id, id_)
         made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)
         poke()
@@ -114,7 +114,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         expected = expected_version(if_match)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
-            event = WebhookEndpointDeleted(by=caller.user_id, at=datetime.now(UTC))
+            event = WebhookEndpointDeleted(by=caller.user_id, at=utc_now())
             try:
                 await endpoints.delete(pool, _metadata(request, caller), found, event)
             except WrongVersion:
@@ -189,7 +189,7 @@ def _changed(endpoint: Endpoint, body: wire.EditWebhook, caller: Principal) -> W
         is_active=is_active,
         secret_replaced=body.secret is not None,
         by=caller.user_id,
-        at=datetime.now(UTC),
+        at=utc_now(),
     )
 
 

@@ -5,11 +5,12 @@ import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import psycopg
 
+from helpdesk.clock import utc_now
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool, connect
 from helpdesk.tasks import pause, still_wanted, together
 from webhook_dispatcher.disable import disable
@@ -124,7 +125,7 @@ class Sender:
         """Post one delivery and record what became of it. What cannot be recorded is claimed again later."""
         ids = {"delivery": delivery.id, "endpoint": delivery.endpoint_id, "tenant": delivery.tenant_id}
         try:
-            at = datetime.now(UTC)
+            at = utc_now()
             secret = self._vault.open(delivery.secret, delivery.tenant_id, delivery.endpoint_id)
             outcome = await egress.post(prepare(delivery, secret, at))
             # The spread of retries guards no secret.

@@ -1,11 +1,11 @@
 """Health: live (the process answers) and ready (with the reasons, when it is not)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from helpdesk.clock import utc_now
 from helpdesk.http.json import dumps
 from helpdesk.observability.metrics import metrics_routes
 
@@ -19,7 +19,7 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
 
     @router.get("/health/live", summary="The process answers")
     async def live() -> Response:
-        return _answer({"status": "ok", "timestamp": datetime.now(UTC)}, 200)
+        return _answer({"status": "ok", "timestamp": utc_now()}, 200)
 
     @router.get("/health/ready", summary="It can do its work; else the reasons")
     async def ready() -> Response:
@@ -27,7 +27,7 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
         reasons = {name: reason for name, reason in found.items() if reason is not None}
         body = {
             "status": "unavailable" if reasons else "ok",
-            "timestamp": datetime.now(UTC),
+            "timestamp": utc_now(),
             "checks": {name: found[name] or "ok" for name in found},
         }
         return _answer(body, 503 if reasons else 200)

@@ -1,7 +1,6 @@
 """The one error body, for every status ≥ 400 on every path (contract §3)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from helpdesk.clock import utc_now
 from helpdesk.http.json import dumps
 from helpdesk.http.wire import instant
 
@@ -133,7 +133,7 @@ def answer(request: Request, problem: Problem) -> Response:
         "reason": problem.reason,
         "message": problem.message,
         "error": problem.message,
-        "timestamp": instant(datetime.now(UTC)),
+        "timestamp": instant(utc_now()),
         "path": original_path(request),
         "requestId": request.scope.get("request_id", ""),
         "type": "about:blank",

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from helpdesk import clock
 from helpdesk.observability import metrics
 from helpdesk.settings import LogSettings, load
 
@@ -20,6 +21,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def configured(service: str, settings: type[L]) -> L:
     """A process's settings from its environment, its logs as they say, its metrics. A mistake ends the start."""
     loaded = load(settings)
+    clock.set_off(loaded.clock_offset_seconds)
     configure(service, loaded)
     metrics.configure(service)
     return loaded

@@ -1,11 +1,12 @@
 """The caller's own account (contract §4)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from helpdesk.clock import utc_now
 from helpdesk.http.app import API, problems
 from helpdesk.http.problem import Problem, unavailable
 from helpdesk.http.shapes import UserShape
@@ -28,7 +29,7 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
 async def read_me(reading: Read) -> Response:
     """The account that the token belongs to."""
     (found,) = await reading.read(people.one(reading.tenant_id, reading.user_id))
-    if not found and datetime.now(UTC) - reading.issued_at < SIGN_UP_SEEN_WITHIN:
+    if not found and utc_now() - reading.issued_at < SIGN_UP_SEEN_WITHIN:
         raise unavailable()
     if not found or not found[0].enabled:
         raise Problem(

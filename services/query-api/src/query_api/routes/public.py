@@ -1,11 +1,11 @@
 """What anyone may ask: where things are, whether the service answers, with which keys tokens are checked."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
 
+from helpdesk.clock import utc_now
 from helpdesk.http.app import API
 from helpdesk.http.json import dumps
 from query_api.wire import Health, Welcome
@@ -36,7 +36,7 @@ def public_routes(jwks_file: Path) -> APIRouter:
     @router.get("/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
     @router.get(f"{API}/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
     async def health() -> Response:
-        return _answer(Health(status="ok", timestamp=datetime.now(UTC)))
+        return _answer(Health(status="ok", timestamp=utc_now()))
 
     @router.get("/.well-known/jwks.json", tags=["auth"], summary="The public keys that tokens are checked by")
     async def jwks() -> Response:
