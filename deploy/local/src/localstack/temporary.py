@@ -1,4 +1,4 @@
-"""Servers for one run of the tests: on free ports, with data that is gone afterwards, also after a kill -9."""
+"""Servers for one run of tests or benchmarks: on free ports, with data that is gone afterwards, even after kill -9."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from localstack.supervisor import Supervisor
 
 
 @contextmanager
-def temporary_servers() -> Iterator[Servers]:
-    """PostgreSQL and Kafka, ready."""
+def temporary_servers(*, durable: bool = False, say: Callable[[str], None] = lambda _: None) -> Iterator[Servers]:
+    """PostgreSQL and Kafka, ready. `durable`: commits reach the disk, as in production."""
     folder = _folder()
     try:
-        with Supervisor(folder, say=lambda _: None) as supervisor:
+        with Supervisor(folder, say=say) as supervisor:
             cleaner = removed_at_the_end(folder)
-            servers = Servers(supervisor, Ports.free(), folder, durable=False)
+            servers = Servers(supervisor, Ports.free(), folder, durable=durable)
             servers.begin()
             yield servers
         cleaner.wait()

@@ -1,0 +1,133 @@
+"""Row 1: the append through the library, with its version check, beside pgbench inserting rows with nothing checked."""
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+import uvloop
+
+from benchmarks.knobs import Knobs
+from benchmarks.pgbench import TENANT, TENANTS, Pgbench
+from benchmarks.report import Goal, Row
+from benchmarks.stats import Spread, median, middle
+from command_api.app import MIGRATIONS
+from helpdesk.events.ticket import TicketRetitled
+from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
+from helpdesk.postgres.migrate import migrate
+from helpdesk.postgres.pool import open_pool
+from helpdesk.recorded import Metadata, Stream
+from localstack.stack import Servers
+
+WRITERS: Final = 16
+ACTOR: Final = UUID(TENANT.format(99))
+EVENT: Final = TicketRetitled(
+    title="The export of last month stops after ten thousand rows",
+    previous="Export stops",
+    by=ACTOR,
+    at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+)
+Append = Callable[[UUID, Sequence[StreamAppend], Metadata], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Appends:
+    """One window of appends: how many a second, the client's CPU for each, how long one took."""
+
+    per_s: float
+    cpu_us: float
+    took_ms: Spread
+
+
+def measure(servers: Servers, knobs: Knobs) -> list[Row]:
+    """In a database of its own, while no service runs."""
+    return uvloop.run(_measure(servers, knobs))
+
+
+async def _measure(servers: Servers, knobs: Knobs) -> list[Row]:
+    dsn = servers.new_database("bench_append")
+    login = servers.dsn("command_api", dsn)
+    await migrate(dsn, MIGRATIONS, [login])
+    pgbench = Pgbench(dsn, EVENT)
+    async with open_pool(login, name="bench", max_size=WRITERS) as pool:
+        store = EventStore(pool, "events")
+        async with _grouped(store) as grouped:
+            await drive(grouped, WRITERS, 1.0)  # connections, plans, caches
+            await drive(store.append, WRITERS, 1.0)
+            raw, many, single, alone = [], [], [], []
+            for _ in range(knobs.rounds):
+                raw.append(await asyncio.to_thread(pgbench.run, WRITERS, knobs.window_s))
+                many.append(await drive(grouped, WRITERS, knobs.window_s))
+                single.append(await drive(store.append, WRITERS, knobs.window_s / 2))
+                alone.append(await drive(store.append, 1, knobs.window_s / 2))
+    limit = median(one.per_s for one in raw)
+    cpu = median(one.cpu_us for one in raw)
+    return [
+        Row(
+            row="1",
+            name=f"append through the library, grouped, {WRITERS} writers, version checked | pgbench insert",
+            unit="appends/s",
+            measured=median(one.per_s for one in many),
+            limit=limit,
+            goal=Goal("≥", 1.0),
+            notes={
+                "client CPU of an append, µs": median(one.cpu_us for one in many),
+                "client CPU of pgbench's insert, µs": cpu,
+                "one append took, p50 ms": middle([one.took_ms for one in many]).p50,
+                "one append took, p99 ms": middle([one.took_ms for one in many]).p99,
+            },
+        ),
+        Row(
+            row="1",
+            name=f"the same, ungrouped (a transaction each), {WRITERS} writers",
+            unit="appends/s",
+            measured=median(one.per_s for one in single),
+            limit=limit,
+            notes={"client CPU of an append, µs": median(one.cpu_us for one in single)},
+        ),
+        Row(
+            row="1",
+            name="the same, ungrouped, 1 writer",
+            unit="appends/s",
+            measured=median(one.per_s for one in alone),
+            limit=limit,
+            notes={"one append took, p50 ms": middle([one.took_ms for one in alone]).p50},
+        ),
+    ]
+
+
+@asynccontextmanager
+async def _grouped(store: EventStore) -> AsyncIterator[Append]:
+    yield store.append
+
+
+async def drive(append: Append, writers: int, seconds: float) -> Appends:
+    """`writers` appending side by side, each awaiting its own: new streams and next versions in turn."""
+    gc.collect()
+    gc.freeze()
+    took: list[float] = []
+    begun, cpu = time.perf_counter(), time.process_time()
+    deadline = begun + seconds
+    await asyncio.gather(*(_write(append, number, deadline, took) for number in range(writers)))
+    elapsed, spent = time.perf_counter() - begun, time.process_time() - cpu
+    gc.unfreeze()
+    return Appends(len(took) / elapsed, spent / len(took) * 1e6, Spread.of(took))
+
+
+async def _write(append: Append, number: int, deadline: float, took: list[float]) -> None:
+    tenant = UUID(TENANT.format(number % TENANTS + 1))
+    stream, version = Stream(tenant, "ticket", new_id()), 0
+    while (started := time.perf_counter()) < deadline:
+        command = uuid4()
+        await append(command, [StreamAppend(stream, version, [EVENT])], Metadata(ACTOR, command, None))
+        took.append((time.perf_counter() - started) * 1000)
+        if version:
+            stream, version = Stream(tenant, "ticket", new_id()), 0
+        else:
+            version = 1
