@@ -49,12 +49,20 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
         comment_id=COMMENT, content="Quick!", previous="Help!", is_internal=True, by=BY, at=AT
     ),
     ("comment.deleted", 1): ticket.CommentDeleted(comment_id=COMMENT, is_internal=False, by=BY, at=AT),
+    ("ticket.redacted", 1): ticket.TicketRedacted(
+        event_id=OTHER, fields=("title", "previous"), reason="erasure_request", by=BY, at=AT
+    ),
     ("user.registered", 1): user.UserRegistered(
         email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
+    ),
+    ("user.redacted", 1): user.UserRedacted(
+        event_id=OTHER, fields=("email", "name"), reason="erasure_request", by=BY, at=AT
     ),
     ("tenant.created", 1): tenant.TenantCreated(
         name="Acme", slug="acme", settings={"openRegistration": True}, by=BY, at=AT
     ),
+    ("tenant.closed", 1): tenant.TenantClosed(reason="contract_ended", by=BY, at=AT),
+    ("tenant.purged", 1): operations.TenantPurged(tenant_id=OTHER, reason="contract_ended", by=BY, at=AT),
     ("webhook.endpoint_created", 1): webhook.WebhookEndpointCreated(
         url="https://example.com/hook", events=("ticket.*", "TICKET_CREATED"), by=BY, at=AT
     ),

@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
 from helpdesk.events import Event
+from helpdesk.events.ticket import TicketRedacted
+from helpdesk.events.user import UserRedacted
 
 SHARDS: Final = 1024
 """Streams are spread over this many shards; a shard never changes, so order survives any number of partitions."""
@@ -81,6 +83,11 @@ class RecordedEvent:
     event: Event | None
     metadata: Metadata
     recorded_at: datetime
+
+    @property
+    def redacts(self) -> bool:
+        """Whether an earlier event of the stream reads differently now: what was made from it must be made anew."""
+        return isinstance(self.event, TicketRedacted | UserRedacted)
 
 
 def whole_commands(events: Iterable[RecordedEvent]) -> Iterator[list[RecordedEvent]]:

@@ -12,7 +12,7 @@ from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream, whole_commands
 from notifier.domain.notice import Notice
 from notifier.domain.person import Person
-from notifier.domain.person import evolve as registered
+from notifier.domain.person import evolve as evolve_person
 from notifier.domain.rules import notices_for
 from notifier.domain.ticket import Ticket, evolve
 from notifier.store import intake
@@ -47,12 +47,16 @@ async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> Non
 
 
 def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:
-    return {
-        batch.stream: registered(one.event)
-        for batch in batches
-        for one in batch.events
-        if isinstance(one.event, UserEvent)
-    }
+    """The people of whom these events tell something; a redaction alone tells nothing (see `refold`)."""
+    people = {}
+    for batch in batches:
+        person: Person | None = None
+        for one in batch.events:
+            if isinstance(one.event, UserEvent):
+                person = evolve_person(person, one.event)
+        if person is not None:
+            people[batch.stream] = person
+    return people
 
 
 def _steps(batch: StreamBatch, ticket: Ticket | None) -> Iterator[_Step]:

@@ -13,7 +13,7 @@ from projector import store
 from projector.domain import activities, comments, people, tenants, tickets
 
 E = TypeVar("E", bound=Event)
-_TICKET = get_args(TicketEvent)
+_TICKET, _USER, _TENANT = get_args(TicketEvent), get_args(UserEvent), get_args(TenantEvent)
 
 
 async def project(connection: Connection, batches: Sequence[StreamBatch]) -> None:
@@ -68,7 +68,7 @@ async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> Non
         connection,
         {
             batch.stream: people.after(
-                rows.get(batch.stream), _events(batch, (UserEvent,)), batch.to_version, batch.stream
+                rows.get(batch.stream), _events(batch, _USER), batch.to_version, batch.stream
             )
             for batch in batches
         },
@@ -83,7 +83,7 @@ async def _tenants(connection: Connection, batches: Sequence[StreamBatch]) -> No
         connection,
         {
             batch.stream: tenants.after(
-                rows.get(batch.stream), _events(batch, (TenantEvent,)), batch.to_version, batch.stream
+                rows.get(batch.stream), _events(batch, _TENANT), batch.to_version, batch.stream
             )
             for batch in batches
         },

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from uuid import UUID
+
+PLATFORM: Final = UUID(int=0)
+"""The tenant of what belongs to no tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,4 +16,18 @@ class SystemProbed:
     at: datetime
 
 
-OperationsEvent: TypeAlias = SystemProbed
+@dataclass(frozen=True, slots=True)
+class TenantPurged:
+    """All that a tenant ever was has been destroyed: whoever reads this destroys what it made of that tenant.
+
+    It stands in a stream of the platform (tenant PLATFORM, type "platform", id = the tenant's), which survives; so it
+    holds ids and one word, and no text.
+    """
+
+    tenant_id: UUID
+    reason: str
+    by: UUID
+    at: datetime
+
+
+OperationsEvent: TypeAlias = SystemProbed | TenantPurged

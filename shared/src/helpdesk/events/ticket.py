@@ -1,40 +1,42 @@
 """What can happen to a ticket. These classes are history: their stored names live in `helpdesk.wire` for ever.
 
-`by` is the acting person's user id, `at` the moment of the decision (UTC, whole milliseconds). Statuses are the four
+Fields marked PERSONAL can be redacted. `by` is the acting person's user id, `at` the moment of the decision (UTC, whole milliseconds). Statuses are the four
 words of contract §6; a ticket that waits says for whom, one that ended says how.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
+
+from helpdesk.events.personal import PERSONAL
 
 
 @dataclass(frozen=True, slots=True)
 class TicketCreated:
     number: int
-    title: str
-    description: str
+    title: str = field(metadata=PERSONAL)
+    description: str = field(metadata=PERSONAL)
     priority: str
-    metadata: Mapping[str, Any] | None
-    tags: tuple[str, ...]
+    metadata: Mapping[str, Any] | None = field(metadata=PERSONAL)
+    tags: tuple[str, ...] = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TicketRetitled:
-    title: str
-    previous: str
+    title: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TicketDescriptionRewritten:
-    description: str
-    previous: str
+    description: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
@@ -49,22 +51,22 @@ class TicketPrioritized:
 
 @dataclass(frozen=True, slots=True)
 class TicketMetadataReplaced:
-    metadata: Mapping[str, Any] | None
-    previous: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None = field(metadata=PERSONAL)
+    previous: Mapping[str, Any] | None = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TicketTagged:
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TicketUntagged:
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
@@ -152,7 +154,7 @@ class TicketDeleted:
 @dataclass(frozen=True, slots=True)
 class CommentAdded:
     comment_id: UUID
-    content: str
+    content: str = field(metadata=PERSONAL)
     is_internal: bool
     by: UUID
     at: datetime
@@ -161,8 +163,8 @@ class CommentAdded:
 @dataclass(frozen=True, slots=True)
 class CommentEdited:
     comment_id: UUID
-    content: str
-    previous: str
+    content: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
     is_internal: bool
     by: UUID
     at: datetime
@@ -172,6 +174,17 @@ class CommentEdited:
 class CommentDeleted:
     comment_id: UUID
     is_internal: bool
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRedacted:
+    """`fields` of the event `event_id` of this stream were emptied for ever. `reason` is one word, never free text."""
+
+    event_id: UUID
+    fields: tuple[str, ...]
+    reason: str
     by: UUID
     at: datetime
 
@@ -197,4 +210,5 @@ TicketEvent: TypeAlias = (
     | CommentAdded
     | CommentEdited
     | CommentDeleted
+    | TicketRedacted
 )

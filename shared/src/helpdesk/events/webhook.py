@@ -1,14 +1,16 @@
 """What can happen to a webhook endpoint. Its secret never enters an event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
+from helpdesk.events.personal import PERSONAL
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpointCreated:
-    url: str
+    url: str = field(metadata=PERSONAL)
     events: tuple[str, ...]
     by: UUID
     at: datetime
@@ -18,7 +20,7 @@ class WebhookEndpointCreated:
 class WebhookEndpointChanged:
     """The endpoint as it stands after the change; `secret_replaced` tells that the secret changed, not to what."""
 
-    url: str
+    url: str = field(metadata=PERSONAL)
     events: tuple[str, ...]
     is_active: bool
     secret_replaced: bool

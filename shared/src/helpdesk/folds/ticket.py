@@ -87,7 +87,13 @@ def evolve(ticket: T, event: happened.TicketEvent) -> T:
             return replace(ticket, waiting_on=None)
         case happened.TicketDeleted():
             return replace(ticket, deleted=True)
-        case happened.TicketCreated() | happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
+        case (
+            happened.TicketCreated()
+            | happened.CommentAdded()
+            | happened.CommentEdited()
+            | happened.CommentDeleted()
+            | happened.TicketRedacted()
+        ):
             return ticket
         case _:
             assert_never(event)

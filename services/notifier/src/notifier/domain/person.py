@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from helpdesk.events.user import UserEvent, UserRegistered
+from helpdesk.events.user import UserEvent, UserRedacted, UserRegistered
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,12 @@ class Person:
     role: str
 
 
-def evolve(event: UserEvent) -> Person:
-    """The person after `event`."""
+def evolve(person: Person | None, event: UserEvent) -> Person | None:
+    """The person after `event`; None when nothing told of them yet."""
     match event:
         case UserRegistered():
             return Person(email=event.email, name=event.name, role=event.role)
+        case UserRedacted():
+            return person
         case _:
             assert_never(event)

@@ -74,6 +74,7 @@ def _told(event: happened.TicketEvent, ticket: Ticket) -> Iterable[Notice]:
             | happened.TicketDeleted()
             | happened.CommentEdited()
             | happened.CommentDeleted()
+            | happened.TicketRedacted()
         ):
             return ()
         case _:

@@ -70,6 +70,8 @@ def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
             return "DELETED", {}
         case happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
             return _commented(event)
+        case happened.TicketRedacted():
+            return "REDACTED", {"redacted": {"activityId": str(event.event_id), "fields": list(event.fields)}}
         case _:
             assert_never(event)
 

@@ -1,10 +1,11 @@
 """Read model `people`: one row, the fold of one user's stream."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 
-from helpdesk.events.user import UserEvent
+from helpdesk.events.user import UserEvent, UserRedacted, UserRegistered
 from helpdesk.recorded import Stream
 
 
@@ -24,15 +25,21 @@ class PersonRow:
 def after(row: PersonRow | None, events: Iterable[UserEvent], version: int, stream: Stream) -> PersonRow:
     """The row after `events`, the last of which made `version`."""
     for event in events:
-        row = PersonRow(
-            email=event.email,
-            name=event.name,
-            role=event.role,
-            enabled=True,
-            created_at=event.at,
-            updated_at=event.at,
-            version=version,
-        )
+        match event:
+            case UserRegistered():
+                row = PersonRow(
+                    email=event.email,
+                    name=event.name,
+                    role=event.role,
+                    enabled=True,
+                    created_at=event.at,
+                    updated_at=event.at,
+                    version=version,
+                )
+            case UserRedacted():
+                row = row and replace(row, updated_at=event.at, version=version)
+            case _:
+                assert_never(event)
     if row is None:
         raise ValueError(f"{stream} has no event that makes a person")
     return row

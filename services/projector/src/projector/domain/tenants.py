@@ -1,11 +1,11 @@
 """Read model `tenants`: one row, the fold of one tenant's stream."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from helpdesk.events.tenant import TenantEvent
+from helpdesk.events.tenant import TenantClosed, TenantCreated, TenantEvent
 from helpdesk.recorded import Stream
 
 
@@ -24,14 +24,20 @@ class TenantRow:
 def after(row: TenantRow | None, events: Iterable[TenantEvent], version: int, stream: Stream) -> TenantRow:
     """The row after `events`, the last of which made `version`."""
     for event in events:
-        row = TenantRow(
-            name=event.name,
-            slug=event.slug,
-            settings=event.settings,
-            created_at=event.at,
-            updated_at=event.at,
-            version=version,
-        )
+        match event:
+            case TenantCreated():
+                row = TenantRow(
+                    name=event.name,
+                    slug=event.slug,
+                    settings=event.settings,
+                    created_at=event.at,
+                    updated_at=event.at,
+                    version=version,
+                )
+            case TenantClosed():
+                row = row and replace(row, updated_at=event.at, version=version)
+            case _:
+                assert_never(event)
     if row is None:
         raise ValueError(f"{stream} has no event that makes a tenant")
     return row
