@@ -25,6 +25,14 @@ class Controls:
         """It stays down until `start`."""
         self.child(name).stop()
 
+    def pause(self, name: str) -> None:
+        """It stands still, with all its connections open, until `resume`."""
+        self.child(name).kill(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """After `pause`."""
+        self.child(name).kill(signal.SIGCONT)
+
     def start(self, name: str) -> None:
         """After `stop`, until it is ready."""
         self.child(name).start()

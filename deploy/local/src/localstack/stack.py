@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -73,11 +74,16 @@ class Servers(Controls):
 class Stack(Controls):
     """Everything, on servers that may be shared."""
 
-    def __init__(self, servers: Servers, *, split: bool = False) -> None:
+    def __init__(
+        self, servers: Servers, *, split: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`settings` are variables of the services that are to differ from what `environment` says."""
         super().__init__(servers.supervisor)
         self.servers, self.split = servers, split
         self.admin_dsn = servers.external or ""
         self.environment: Mapping[str, str] = {}
+        self._settings = settings
+        self._parts = {name: (service.module, part) for name, service, part in processes(split)}
         self._s3 = S3(
             servers.folder / "s3", servers.ports.s3, servers.secrets.s3_access_key, servers.secrets.s3_secret_key
         )
@@ -111,7 +117,7 @@ class Stack(Controls):
     def serve(self) -> None:
         """The services and the gateway, until a probe event has reached the views."""
         supervisor, ports = self.supervisor, self.servers.ports
-        specs = [self._service(name, service.module, part) for name, service, part in processes(self.split)]
+        specs = [self._service(name, name) for name in self._parts]
         if CADDYFILE.exists():
             specs.append(gateway.prepare(self.servers.folder / "caddy", ports, self.environment))
         else:
@@ -120,12 +126,23 @@ class Stack(Controls):
         supervisor.together([self._seeded, *(child.wait_ready for child in children)])
         self._step("probe", "command_api", "probe")
 
+    def again(self, name: str, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Stop a service politely and start it with other settings, until it is ready."""
+        child = self.child(name)
+        child.stop()
+        child.spec = self._service(name, name, settings)
+        self.start(name)
+
+    def another(self, part: str, name: str, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """One more process of a part, under a name of its own, until it is ready; `stop` ends it."""
+        self.supervisor.start(self._service(name, part, settings)).wait_ready()
+
     def _migrated(self) -> None:
         servers = self.servers
         if "kafka" not in self.supervisor.children:
             servers.begin()
         self.admin_dsn = servers.external or servers.new_database(DATABASE)
-        self.environment = servers.environment(self.admin_dsn)
+        self.environment = {**servers.environment(self.admin_dsn), **self._settings}
         self._step("migrate", "localstack.migrate")
 
     def _seeded(self) -> None:
@@ -142,13 +159,14 @@ class Stack(Controls):
     def _step(self, name: str, *module: str) -> None:
         self.supervisor.step(name, Command((sys.executable, "-m", *module), self.environment))
 
-    def _service(self, name: str, module: str, part: str) -> Spec:
+    def _service(self, name: str, part_name: str, settings: Mapping[str, str] = MappingProxyType({})) -> Spec:
         """Only a part that serves has a port to ask; the others are ready when they run."""
-        command = Command((sys.executable, "-m", module, part), self.environment)
+        module, part = self._parts[part_name]
+        command = Command((sys.executable, "-m", module, part), {**self.environment, **settings})
         if part not in {"all", "serve", "run"}:
             return Spec(name, command, lambda: True, tier=1)
-        url = f"{self.service_url(module)}/health/ready"
-        return Spec(name, command, partial(_healthy, url), getattr(self.servers.ports, module), tier=1)
+        port = int(settings.get(f"{module.upper()}_PORT", getattr(self.servers.ports, module)))
+        return Spec(name, command, partial(_healthy, f"http://{HOST}:{port}/health/ready"), port, tier=1)
 
 
 def _healthy(url: str) -> bool:
