@@ -57,6 +57,7 @@ async def migrate(settings: NotifierMigrateSettings) -> None:
     logins = [
         settings.notifier_database_url,
         settings.notifier_worker_database_url,
+        settings.notifier_events_database_url,
         settings.command_api_notices_database_url,
     ]
     await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)

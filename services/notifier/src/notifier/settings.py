@@ -17,6 +17,9 @@ class IntakeSettings(KafkaSettings, LogSettings):
     """What `intake` needs."""
 
     notifier_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes notifications.")
+    notifier_events_database_url: Dsn = Field(
+        description="PostgreSQL DSN of a role that reads history, for what Kafka does not have."
+    )
 
 
 class NotifierSettings(IntakeSettings, TokenSettings, CursorSettings, ServerSettings):

@@ -46,4 +46,5 @@ def build_app(consumer: Subscriber, pool: Pool) -> FastAPI:
 
 async def migrate(settings: ProjectorMigrateSettings) -> None:
     """Create or update the views' schema and the role that writes it."""
-    await run_migrations(settings.migrate_database_url, MIGRATIONS, [settings.projector_database_url])
+    logins = [settings.projector_database_url, settings.projector_events_database_url]
+    await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)

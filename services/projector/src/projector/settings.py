@@ -10,6 +10,9 @@ class ProjectorSettings(KafkaSettings, LogSettings, ServerSettings):
 
     projector_port: int = Field(8083, ge=1, le=65535, description="Where the projector's health is served.")
     projector_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes the views.")
+    projector_events_database_url: Dsn = Field(
+        description="PostgreSQL DSN of a role that reads history, for what Kafka does not have."
+    )
 
 
 class ProjectorMigrateSettings(ProjectorSettings, MigrateSettings):

@@ -112,6 +112,10 @@ def worker_checks(consumer: Subscriber, sending: Sender, state: RelayState) -> M
 
 async def migrate(settings: WebhookMigrateSettings) -> None:
     """Create or update the schema, its roles, and the topic of its events."""
-    logins = [settings.webhook_dispatcher_database_url, settings.webhook_dispatcher_worker_database_url]
+    logins = [
+        settings.webhook_dispatcher_database_url,
+        settings.webhook_dispatcher_worker_database_url,
+        settings.webhook_dispatcher_events_database_url,
+    ]
     await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
     await ensure_topic(settings.kafka_bootstrap_servers, settings.webhooks_topic, 1, settings.topic_replication)

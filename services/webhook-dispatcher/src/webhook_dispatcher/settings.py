@@ -35,6 +35,9 @@ class IntakeSettings(KafkaSettings, LogSettings):
     webhook_dispatcher_worker_database_url: Dsn = Field(
         description="PostgreSQL DSN of the role that takes events in, sends deliveries and relays."
     )
+    webhook_dispatcher_events_database_url: Dsn = Field(
+        description="PostgreSQL DSN of a role that reads history, for what Kafka does not have."
+    )
 
     @property
     def webhooks_topic(self) -> str:
