@@ -1,25 +1,30 @@
 """Append and read: the two verbs of the event store."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
-import orjson
-import psycopg
 from psycopg import errors
 from psycopg.rows import class_row
 
-from helpdesk import wire
-from helpdesk.events import Event
+from helpdesk.eventstore.idempotency import KeyAnswered, Keyed, KeyInFlight, KeyReused
+from helpdesk.eventstore.prepared import EventTooLarge, Prepared, StreamAppend, batch, prepare
 from helpdesk.eventstore.rows import COLUMNS, EventRow
 from helpdesk.postgres.pool import Connection, Pool
-from helpdesk.recorded import Metadata, RecordedEvent, Stream, event_id_of
+from helpdesk.recorded import Metadata, RecordedEvent, Stream
 
+__all__ = [
+    "DuplicateCommand",
+    "EventStore",
+    "EventTooLarge",
+    "KeyAnswered",
+    "KeyInFlight",
+    "KeyReused",
+    "Keyed",
+    "StreamAppend",
+    "WrongVersion",
+]
 NOT_FIRST_WRITE: Final = "HD001"
-DUPLICATE_COMMAND: Final = "HD002"
-WRONG_VERSION: Final = "HD003"
 
 
 class WrongVersion(Exception):
@@ -30,17 +35,14 @@ class DuplicateCommand(Exception):
     """The command was appended before; its outcome stands in the store."""
 
 
-class EventTooLarge(Exception):
-    """An event's data exceeds 256 KB."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamAppend:
-    """Events for one stream that is at `expected_version` (0: it does not exist yet)."""
-
-    stream: Stream
-    expected_version: int
-    events: Sequence[Event]
+REFUSALS: Final[Mapping[str, type[Exception]]] = {
+    "duplicate": DuplicateCommand,
+    "wrong_version": WrongVersion,
+    "in_flight": KeyInFlight,
+    "answered": KeyAnswered,
+    "reused": KeyReused,
+}
+"""What the SQL function says of a command that it left out."""
 
 
 class EventStore:
@@ -48,7 +50,7 @@ class EventStore:
 
     def __init__(self, pool: Pool, schema: str) -> None:
         self._pool = pool
-        self._append: str = f"select {schema}.append(%s, %s, %s)"
+        self._append: str = f"select {schema}.append(%s, %s)"
         self._read: str = f"select {COLUMNS} from {schema}.read_stream(%s, %s, %s, %s)"
 
     async def read_stream(self, stream: Stream, after: int = 0) -> list[RecordedEvent]:
@@ -58,94 +60,80 @@ class EventStore:
             await cursor.execute(self._read, (stream.tenant_id, stream.type, stream.id, after))
             return [row.recorded() for row in await cursor.fetchall()]
 
-    async def append(self, command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> None:
+    async def append(
+        self, command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata, keyed: Keyed | None = None
+    ) -> None:
         """Append one command's events, all of one tenant, all or none, in one round trip.
 
-        Raises WrongVersion, DuplicateCommand, EventTooLarge.
+        Raises WrongVersion, DuplicateCommand, EventTooLarge; with `keyed` KeyInFlight, KeyReused, KeyAnswered.
         """
-        async with self._pool.connection() as connection, translated():
-            await connection.execute(self._append, _arguments(command_id, appends, metadata))
+        await self.append_one(prepare(command_id, appends[0].stream.tenant_id, appends, metadata, keyed))
 
     async def append_in(
-        self, connection: Connection, command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata
+        self,
+        connection: Connection,
+        command_id: UUID,
+        appends: Sequence[StreamAppend],
+        metadata: Metadata,
+        keyed: Keyed | None = None,
     ) -> None:
-        """`append` inside the caller's transaction, of which it must be the first write; private rows follow it."""
-        async with translated():
-            await connection.execute(self._append, _arguments(command_id, appends, metadata))
+        """`append` inside the caller's transaction, of which it must be the first write; private rows follow it.
 
+        Who loses a race for the same command can be told WrongVersion instead of DuplicateCommand here, because the
+        transaction has ended then.
+        """
+        command = prepare(command_id, appends[0].stream.tenant_id, appends, metadata, keyed)
+        try:
+            refused = await self._sent(connection, [command], None)
+        except errors.UniqueViolation as error:
+            raise _meaning(error) from error
+        demand(refused.get(command.id))
 
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turn what the database says of an append into the store's own errors, told apart by constraint name."""
-    try:
-        yield
-    except errors.UniqueViolation as error:
-        match error.diag.constraint_name:
-            case "event_pkey":
-                raise WrongVersion from error
-            case "event_command_id_key":
-                raise DuplicateCommand from error
-            case _:
+    async def append_one(self, command: Prepared) -> None:
+        """`append` of what is encoded already.
+
+        Two concurrent sends of the *same* command meet on the stream's key first, so a violated key is no answer yet:
+        asked again, the function knows who was faster.
+        """
+        try:
+            refused = await self.append_batch([command])
+        except errors.UniqueViolation as error:
+            if error.diag.constraint_name not in _OURS:
                 raise
-    except errors.CheckViolation as error:
-        if error.diag.constraint_name == "event_data_check":
-            raise EventTooLarge from error
-        raise
-    except psycopg.Error as error:
-        match error.sqlstate:
-            case "HD002":
-                raise DuplicateCommand from error
-            case "HD003":
-                raise WrongVersion from error
-            case _:
-                raise
+            try:
+                refused = await self.append_batch([command])
+            except errors.UniqueViolation as again:
+                raise _meaning(again) from again
+        demand(refused.get(command.id))
+
+    async def append_batch(self, commands: Sequence[Prepared], lock_timeout: str | None = None) -> dict[UUID, str]:
+        """Append commands that share no claim in one transaction; those that were left out, each with its reason.
+
+        Any error undoes all of them: what the database says of one, it says of the batch.
+        """
+        async with self._pool.connection() as connection:
+            return await self._sent(connection, commands, lock_timeout)
+
+    async def _sent(
+        self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None
+    ) -> dict[UUID, str]:
+        cursor = await connection.execute(self._append, (batch(commands), lock_timeout))
+        row = await cursor.fetchone()
+        return {UUID(id_): reason for id_, reason in row[0].items()} if row and row[0] else {}
 
 
-def _arguments(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> tuple[Any, ...]:
-    (tenant_id,) = {append.stream.tenant_id for append in appends}
-    return (tenant_id, command_id, _streams(command_id, appends, metadata))
+def demand(reason: str | None) -> None:
+    """Raise what a refusal of the SQL function means; None is none."""
+    if reason is not None:
+        raise REFUSALS[reason]
 
 
-def _metadata(metadata: Metadata, event: Event) -> Mapping[str, Any]:
-    """What stands beside one event of a command."""
-    return {
-        "actor": metadata.actor,
-        "causation_id": metadata.causation_id,
-        "correlation_id": metadata.correlation_id,
-        "traceparent": metadata.traceparent,
-    }
+_OURS: Final[Mapping[str | None, type[Exception]]] = {
+    "event_pkey": WrongVersion,
+    "event_command_id_key": DuplicateCommand,
+}
 
 
-def _streams(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> str:
-    """The argument of the SQL function. Streams are sorted, so that two appenders never wait for each other."""
-    ordinal = 0
-    streams = []
-    for append in sorted(appends, key=lambda a: a.stream):
-        events = []
-        for event in append.events:
-            ordinal += 1
-            encoded = wire.encode(event)
-            events.append(
-                {
-                    "id": event_id_of(command_id, ordinal),
-                    "type": encoded.type,
-                    "schema_version": encoded.schema_version,
-                    "data": orjson.Fragment(encoded.data),
-                    "metadata": _metadata(metadata, event),
-                }
-            )
-        stream = append.stream
-        streams.append(
-            {
-                "type": stream.type,
-                "id": stream.id,
-                "expected": append.expected_version,
-                "shard": stream.shard,
-                "events": events,
-            }
-        )
-    return _json(streams)
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+def _meaning(error: errors.UniqueViolation) -> Exception:
+    ours = _OURS.get(error.diag.constraint_name)
+    return ours() if ours else error
