@@ -1,0 +1,199 @@
+"""Row 3: from an append to its view, at half of what the pipeline can bear, beside bare Kafka at the same rate.
+
+"Visible" is the moment at which `views.applied` says so, asked once for all that wait whenever the projector notifies:
+the very mechanism by which the command API waits, so that what measuring costs is what the product costs.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import uvloop
+from aiokafka import AIOKafkaConsumer
+
+from benchmarks.kafka import echo
+from benchmarks.knobs import Knobs
+from benchmarks.openloop import at_rate
+from benchmarks.report import Goal, Row
+from benchmarks.stats import Spread, median, middle
+from benchmarks.system import System
+from command_api.execute import utc_now
+from helpdesk.bus import envelope
+from helpdesk.consistency import Applied, Position
+from helpdesk.events.ticket import TicketCreated
+from helpdesk.eventstore.relay import Poke
+from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
+from helpdesk.postgres.pool import open_pool
+from helpdesk.recorded import Metadata, Stream
+
+IN_FLIGHT: Final = 64
+BOUND_S: Final = 20.0
+LOW_RATE: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The stations of one event, in milliseconds. `bus` and `apply` are known only where somebody listens there."""
+
+    append: float
+    shown: float
+    relay: float = 0.0
+    bus: float = 0.0
+    apply: float = 0.0
+
+    @property
+    def whole(self) -> float:
+        """From before the append until the view shows it."""
+        return self.append + self.shown
+
+
+class Writer:
+    """Appends tickets, and sees when the views show them."""
+
+    def __init__(self, store: EventStore, poke: Poke, views: Applied) -> None:
+        self._store, self._poke, self._views = store, poke, views
+        self._tenant, self._number = uuid4(), 0
+        self.arrivals: dict[UUID, tuple[float, float]] = {}
+        """stream → (produced by the relay, received by a bare consumer), on this process's clock."""
+
+    async def once(self) -> Way:
+        """One ticket. Raises RuntimeError when no view shows it in time."""
+        stream, command = Stream(self._tenant, "ticket", new_id()), uuid4()
+        event = self._ticket()
+        begun = time.perf_counter()
+        await self._store.append(command, [StreamAppend(stream, 0, [event])], Metadata(event.by, command, None))
+        appended = time.perf_counter()
+        self._poke()
+        if not await self._views.wait([Position(stream, 1)], BOUND_S):
+            raise RuntimeError(f"the views did not show an event within {BOUND_S:.0f} s")
+        shown = time.perf_counter()
+        produced, received = self.arrivals.pop(stream.id, (appended, appended))
+        return Way(
+            append=(appended - begun) * 1000,
+            shown=(shown - appended) * 1000,
+            relay=(produced - appended) * 1000,
+            bus=(received - produced) * 1000,
+            apply=(shown - received) * 1000,
+        )
+
+    def _ticket(self) -> TicketCreated:
+        self._number += 1
+        return TicketCreated(
+            number=self._number,
+            title="The export of last month stops after ten thousand rows",
+            description="It began on Monday; a colleague sees the same. The file ends in the middle of a line.",
+            priority="high",
+            metadata={"channel": "web"},
+            tags=("export", "billing"),
+            by=self._tenant,
+            at=utc_now(),
+        )
+
+
+def measure(system: System, knobs: Knobs) -> list[Row]:
+    """With all consumers running."""
+    return uvloop.run(_measure(system, knobs))
+
+
+async def _measure(system: System, knobs: Knobs) -> list[Row]:
+    async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
+        await at_rate(writer.once, LOW_RATE, 1.0)
+        most = median([await sustained(writer, knobs.window_s / 2) for _ in range(3)])
+        rate = most / 2
+        await kafka.at(rate, 1.0)
+        whole, lag, bare = [], [], []
+        for _ in range(knobs.rounds):
+            bare.append(Spread.of(await kafka.at(rate, knobs.window_s)))
+            ways = await at_rate(writer.once, rate, knobs.window_s)
+            whole.append(Spread.of([way.whole for way in ways]))
+            lag.append(Spread.of([way.shown for way in ways]))
+    notes = {"events/s in this row": rate, "events/s at most": most}
+    return [
+        _row("p50", middle(whole).p50, middle(bare).p50, 3.0, notes | {"of it after the append, ms": middle(lag).p50}),
+        _row("p99", middle(whole).p99, middle(bare).p99, 5.0, {"of it after the append, ms": middle(lag).p99}),
+    ]
+
+
+def _row(which: str, measured: float, limit: float, bound: float, notes: dict[str, float]) -> Row:
+    name = f"append → visible at half load, {which} | bare Kafka produce → consume"
+    return Row("3", name, "ms", measured, limit, Goal("≤", bound), notes)
+
+
+async def sustained(writer: Writer, seconds: float) -> float:
+    """Events a second when the next is appended as soon as one is visible, with many under way."""
+    begun, done = time.perf_counter(), 0
+
+    async def on() -> None:
+        nonlocal done
+        while time.perf_counter() < begun + seconds:
+            await writer.once()
+            done += 1
+
+    await asyncio.gather(*(on() for _ in range(IN_FLIGHT)))
+    return done / (time.perf_counter() - begun)
+
+
+async def stages(system: System, rate: float, seconds: float) -> dict[str, dict[str, float]]:
+    """Where the time of an event goes: a bare consumer sees it pass by. Milliseconds, p50 and p99 of each station."""
+    async with writing(system) as writer, AsyncExitStack() as stack:
+        await stack.enter_async_context(_observed(system, writer))
+        await at_rate(writer.once, rate, 1.0)
+        ways = await at_rate(writer.once, rate, seconds)
+    stations: dict[str, Sequence[float]] = {
+        "append (commit included)": [way.append for way in ways],
+        "poke → feed → produced": [way.relay for way in ways],
+        "produced → consumed": [way.bus for way in ways],
+        "consumed → applied → told": [way.apply for way in ways],
+        "append → visible": [way.whole for way in ways],
+    }
+    told = {name: Spread.of(times) for name, times in stations.items()}
+    return {name: {"p50": round(one.p50, 2), "p99": round(one.p99, 2)} for name, one in told.items()}
+
+
+@asynccontextmanager
+async def writing(system: System) -> AsyncIterator[Writer]:
+    """A writer with what runs beside it."""
+    dsn = system.stack.dsn("command_api")
+    poke, views = Poke(dsn, "events"), Applied(system.stack.dsn("views_progress"), "views")
+    async with open_pool(dsn, name="bench", max_size=16) as pool:
+        beside = [asyncio.create_task(poke.run()), asyncio.create_task(views.run())]
+        try:
+            await views.connected_wait([], 10.0)
+            yield Writer(EventStore(pool, "events"), poke, views)
+        finally:
+            for task in beside:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*beside)
+
+
+@asynccontextmanager
+async def _observed(system: System, writer: Writer) -> AsyncIterator[None]:
+    consumer = AIOKafkaConsumer(
+        system.topic, bootstrap_servers=system.stack.kafka_bootstrap, auto_offset_reset="latest"
+    )
+    async with consumer:
+        await consumer.seek_to_end()
+
+        async def watch() -> None:
+            while True:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    now, wall = time.perf_counter(), time.time()
+                    for record in records:
+                        event, _ = envelope.decode(record.value)
+                        # Kafka keeps whole milliseconds: half of one is what it has lost on average.
+                        produced = now - (wall - (record.timestamp + 0.5) / 1000)
+                        writer.arrivals[event.stream.id] = produced, now
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
