@@ -55,8 +55,9 @@ mails: setup ## The mails that were sent
 clean: setup ## Remove the stack's data (not the code's environment)
 	@$(BIN)/python -m localstack clean
 
-bench: setup ## Measure a running system beside the limits of its servers
-	@$(BIN)/python benchmarks/read_your_writes.py
+bench: setup ## Measure a durable stack of its own beside its limits (QUICK=1, ROUNDS=5, ROWS=1,3, PROFILE=1)
+	@$(BIN)/python -m localstack fetch-jars
+	@$(BIN)/python -m benchmarks
 
 lock: setup ## Write all dependencies down with hashes (UPGRADE=1: the newest ones)
 	echo uv | $(COMPILE) --no-annotate -o requirements/uv.txt -

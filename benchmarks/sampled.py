@@ -1,7 +1,7 @@
 """A service under a sampling profiler: `python -m benchmarks.sampled FILE MODULE ARGUMENT…`.
 
-Every millisecond of CPU time the stack is looked at; what a C function takes is its Python caller's. Samples are written
-to FILE when the process ends.
+Every millisecond of CPU time the stack is looked at; what a C function takes is its Python caller's. The samples stand
+in FILE when the process has ended.
 """
 
 import json
