@@ -6,15 +6,17 @@ digest stands beside the event (`helpdesk.digests`). docs/operators/privacy.md t
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 _KEY: Final = "personal"
 PERSONAL: Final[Mapping[str, bool]] = MappingProxyType({_KEY: True})
+_of: Final[dict[type[Any], tuple[str, ...]]] = {}
 
 
-@cache
-def personal_fields(event: type) -> tuple[str, ...]:
-    """The names of the personal fields of an event class, in its own order."""
-    return tuple(one.name for one in fields(event) if one.metadata.get(_KEY))
+def personal_fields(event: object) -> tuple[str, ...]:
+    """The names of the personal fields of an event, in the order of its class."""
+    cls = type(event)
+    if cls not in _of:
+        _of[cls] = tuple(one.name for one in fields(cls) if one.metadata.get(_KEY))
+    return _of[cls]

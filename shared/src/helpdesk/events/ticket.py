@@ -1,7 +1,7 @@
 """What can happen to a ticket. These classes are history: their stored names live in `helpdesk.wire` for ever.
 
-Fields marked PERSONAL can be redacted. `by` is the acting person's user id, `at` the moment of the decision (UTC, whole milliseconds). Statuses are the four
-words of contract §6; a ticket that waits says for whom, one that ended says how.
+Fields marked PERSONAL can be redacted. `by` is the acting person's user id, `at` the moment of the decision (UTC, whole
+milliseconds). Statuses are the four words of contract §6; a ticket that waits says for whom, one that ended says how.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from helpdesk import wire
+from helpdesk import digests, wire
 from helpdesk.events import Event
 from helpdesk.eventstore.idempotency import Key, Keyed
 from helpdesk.recorded import Metadata, Stream, event_id_of
@@ -131,6 +131,7 @@ def _metadata(metadata: Metadata, event: Event) -> Mapping[str, Any]:
         "causation_id": metadata.causation_id,
         "correlation_id": metadata.correlation_id,
         "traceparent": metadata.traceparent,
+        **digests.commitments(event),
     }
 
 
