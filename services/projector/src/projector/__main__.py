@@ -1,18 +1,28 @@
-"""Entry points: `python -m projector run | all | migrate`."""
+"""Entry points: `python -m projector run | all | migrate | rebuild`."""
 
 import sys
+from functools import partial
 
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configured
 from projector.app import build_app, migrate, subscriber
-from projector.settings import ProjectorMigrateSettings, ProjectorSettings
+from projector.rebuild.build import Databases
+from projector.rebuild.run import main as rebuild_main
+from projector.settings import ProjectorMigrateSettings, ProjectorRebuildSettings, ProjectorSettings
 
 
 async def run(settings: ProjectorSettings) -> None:
     """Fold until the process is told to stop."""
     async with subscriber(settings) as (consumer, pool):
         await serve(edge(build_app(consumer, pool)), settings.host, settings.projector_port, [consumer.run])
+
+
+def rebuild(words: list[str]) -> int:
+    """Build views anew beside the live ones and switch."""
+    settings = configured("projector", ProjectorRebuildSettings)
+    databases = Databases(settings.migrate_database_url, settings.projector_events_database_url)
+    return rebuild_main(databases, words, partial(print, flush=True))
 
 
 def main(argv: list[str]) -> None:
@@ -22,8 +32,10 @@ def main(argv: list[str]) -> None:
             run_process(run(configured("projector", ProjectorSettings)))
         case ["migrate"]:
             run_process(migrate(configured("projector", ProjectorMigrateSettings)))
+        case ["rebuild", *words]:
+            raise SystemExit(rebuild(words))
         case _:
-            raise SystemExit("usage: python -m projector run | all | migrate")
+            raise SystemExit("usage: python -m projector run | all | migrate | rebuild")
 
 
 if __name__ == "__main__":

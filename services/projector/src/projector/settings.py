@@ -17,3 +17,11 @@ class ProjectorSettings(KafkaSettings, LogSettings, ServerSettings):
 
 class ProjectorMigrateSettings(ProjectorSettings, MigrateSettings):
     """What `migrate` needs."""
+
+
+class ProjectorRebuildSettings(LogSettings, MigrateSettings):
+    """What `rebuild` needs: it makes tables, so it is the owner; history it reads as the projector does."""
+
+    projector_events_database_url: Dsn = Field(
+        description="PostgreSQL DSN of a role that reads history, for what Kafka does not have."
+    )
