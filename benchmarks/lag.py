@@ -6,6 +6,7 @@ the very mechanism by which the command API waits, so that what measuring costs 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -107,12 +108,17 @@ async def _measure(system: System, knobs: Knobs) -> list[Row]:
         rate = most / 2
         await kafka.at(rate, 1.0)
         whole, lag, bare = [], [], []
+        spent: Counter[str] = Counter()
         for _ in range(knobs.rounds):
             bare.append(Spread.of(await kafka.at(rate, knobs.window_s)))
+            before = system.cpu_s()
             ways = await at_rate(writer.once, rate, knobs.window_s)
+            after = system.cpu_s()
+            spent.update({name: (after[name] - before[name]) / len(ways) / knobs.rounds * 1e6 for name in after})
             whole.append(Spread.of([way.whole for way in ways]))
             lag.append(Spread.of([way.shown for way in ways]))
     notes = {"events/s in this row": rate, "events/s at most": most}
+    notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common()}
     return [
         _row("p50", middle(whole).p50, middle(bare).p50, 3.0, notes | {"of it after the append, ms": middle(lag).p50}),
         _row("p99", middle(whole).p99, middle(bare).p99, 5.0, {"of it after the append, ms": middle(lag).p99}),

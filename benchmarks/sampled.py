@@ -1,7 +1,7 @@
 """A service under a sampling profiler: `python -m benchmarks.sampled FILE MODULE ARGUMENT…`.
 
-Every millisecond of CPU time the stack is looked at; what a C function takes is its Python caller's. The samples stand
-in FILE when the process has ended.
+From SIGUSR1 on the stack is looked at every millisecond of CPU time; what a C function takes is its Python caller's.
+The samples stand in FILE when the process has ended.
 """
 
 import json
@@ -72,7 +72,7 @@ def main(file: str, module: str, *arguments: str) -> None:
     """Run the module as `python -m` would, looked at."""
     samples = Samples()
     signal.signal(signal.SIGPROF, samples.take)
-    signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S)
+    signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S))
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__")

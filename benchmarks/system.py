@@ -13,15 +13,18 @@ import httpx
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from localstack.child import Child
+from benchmarks.processes import tree_cpu_s
+from localstack.child import Child, Spec
 from localstack.paths import ROOT
 from localstack.process import Command
+from localstack.services import processes
 from localstack.stack import Servers, Stack
 
 PASSWORD: Final = "SecurePass123!"
 PEOPLE: Final = ("admin@example.com", "admin@demo.com")
 """One of each tenant: load comes from two."""
 CONSUMERS: Final = ("views", "webhooks", "notices")
+PARTS: Final = tuple(name for name, _, _ in processes(split=True))
 PATIENCE_S: Final = 240.0
 
 
@@ -93,14 +96,34 @@ class System:
         """A process of the benchmark's own that is told the same as the command API, but listens at `port`."""
         environment = {**self.stack.environment, "COMMAND_API_PORT": str(port)}
         command = Command((sys.executable, "-m", *module), environment, ROOT)
-        ready = replace(self.stack.child("command-api").spec, name=name, command=command, port=port)
-        ready = replace(ready, ready=lambda: _answers(port))
-        child = self.stack.supervisor.start(ready)
+        with self._started(Spec(name, command, lambda: _answers(port), port, tier=1)) as child:
+            yield child
+
+    @contextmanager
+    def instead(self, name: str, module: Sequence[str]) -> Iterator[Child]:
+        """Another process in the place of one part."""
+        usual = self.stack.child(name)
+        command = Command((sys.executable, "-m", *module), self.stack.environment, ROOT)
+        usual.stop()
+        try:
+            with self._started(replace(usual.spec, name=f"{name}-instead", command=command)) as child:
+                yield child
+        finally:
+            self.stack.start(name)
+
+    @contextmanager
+    def _started(self, spec: Spec) -> Iterator[Child]:
+        child = self.stack.supervisor.start(spec)
         try:
             child.wait_ready()
             yield child
         finally:
             child.stop()
+
+    def cpu_s(self) -> dict[str, float]:
+        """What every part has computed so far, the servers and their children included."""
+        names = [*PARTS, "postgres", "kafka"]
+        return {name: tree_cpu_s(self.pid(name)) for name in names}
 
 
 def _answers(port: int) -> bool:
