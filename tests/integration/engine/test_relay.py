@@ -1,13 +1,18 @@
 """The relay (design §5): whatever happens, each key's events reach Kafka in order and none is missing."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID, uuid4
 
+import pytest
+
+from helpdesk.bus.envelope import Stored
 from helpdesk.events.ticket import TicketRetitled
 from helpdesk.eventstore import relay
+from helpdesk.eventstore.checkpoint import Fenced, ForeignStore, Lead, Share, Standby, standing_by
+from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.store import StreamAppend
-from helpdesk.postgres.pool import connect
-from helpdesk.recorded import Stream
+from helpdesk.recorded import START, Cursor, Stream
 from integration.engine.rig import (
     NOBODY,
     NOON,
@@ -33,6 +38,23 @@ select exists (select from events.relay_checkpoint c where (c.xid, c.position) >
 async def relayed(engine: Engine) -> None:
     """Until the checkpoint has passed the last event."""
     await eventually_true(lambda: engine.value(LAST), timeout_s=60)
+
+
+def standing(engine: Engine, share: Share) -> AbstractAsyncContextManager[Standby]:
+    """Somebody who may take the lead."""
+    return standing_by(engine.dsn("command_relay"), share, 10.0)
+
+
+async def shown(lead: Lead, after: Cursor) -> list[Stored]:
+    """The next page that is not empty: somebody's transaction may hold it back for a moment."""
+    found: list[Stored] = []
+
+    async def look() -> bool:
+        found.extend((await lead.page(after, 1000)).events)
+        return bool(found)
+
+    await eventually_true(look)
+    return found
 
 
 async def published(engine: Engine) -> dict[Stream, list[int]]:
@@ -83,7 +105,7 @@ async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_it
             assert (leader.leading, standby.leading) == (True, False)
             epoch = await own.value("select epoch from events.relay_checkpoint")
 
-            async def cut_off() -> int:
+            async def cut_off() -> object:
                 """The former leader comes back, too: it is cut off until the other one has the lead."""
                 if not standby.leading:
                     await own.sql(f"select pg_terminate_backend(pid) from ({LEADER}) l")
@@ -116,18 +138,25 @@ async def _both_there(engine: Engine) -> bool:
     return len(await engine.sql(RELAYS)) == 2
 
 
-async def test_a_former_leader_cannot_move_the_checkpoint(own: Engine) -> None:
-    await own.append(new_stream())
-    async with relaying(own):
-        await relayed(own)
-    ((epoch, xid, position),) = await own.sql("select epoch, xid::text, position from events.relay_checkpoint")
-    values = {"xid": "1", "position": 1, "event_id": uuid4(), "name": own.topic, "epoch": epoch}
-    lead, move = relay._LEAD.format(schema="events"), relay._MOVE.format(schema="events")
-    async with await connect(own.dsn("command_relay"), name="test") as connection:
-        row = await (await connection.execute(lead, {"name": own.topic})).fetchone()
-        assert row == (epoch + 1, int(xid), position)
-        assert (await connection.execute(move, values)).rowcount == 0
-        assert (await connection.execute(move, values | {"xid": xid, "epoch": epoch + 1})).rowcount == 1
+async def test_a_former_leader_can_neither_look_nor_move_the_checkpoint(own: Engine) -> None:
+    """It is still connected and believes that it leads, as after a pause; only its lock is gone."""
+    stream, share = new_stream(), Share("events", own.topic, 1, 0)
+    await own.append(stream, 2)
+    async with standing(own, share) as first, standing(own, share) as second:
+        former = await first.try_lead(Depth())
+        assert former is not None
+        first_page = await shown(former, START)
+        assert await second.try_lead(Depth()) is None
+        await first.release()
+        successor = await second.try_lead(Depth())
+        assert successor is not None
+        assert (successor.epoch, successor.cursor) == (former.epoch + 1, START)
+        with pytest.raises(Fenced):
+            await former.page(START, 10)
+        with pytest.raises(Fenced):
+            await former.move(first_page[-1])
+        await successor.move(first_page[0])
+    assert await own.value("select position from events.relay_checkpoint") == first_page[0].position
 
 
 async def test_a_leader_that_is_fenced_begins_again_and_loses_nothing(own: Engine) -> None:
@@ -142,18 +171,46 @@ async def test_a_leader_that_is_fenced_begins_again_and_loses_nothing(own: Engin
     assert await published(own) == {stream: [1, 2, 3]}
 
 
-async def test_a_checkpoint_of_another_cluster_is_refused(own: Engine) -> None:
-    async with relaying(own) as state:
-        await eventually(state.caught_up.is_set)
-    await own.sql("update events.relay_checkpoint set system_identifier = system_identifier + 1")
-    settings = relay.RelaySettings(own.dsn("command_relay"), "events", own.bootstrap, own.topic)
+async def refused(engine: Engine) -> str:
+    """What the relay says when it refuses to begin."""
+    settings = relay.RelaySettings(engine.dsn("command_relay"), "events", engine.bootstrap, engine.topic)
     async with asyncio.timeout(10):
         try:
             await relay.run(settings)
-        except relay.ForeignStore as refused:
-            assert own.topic in str(refused)
-        else:
-            raise AssertionError("it relayed")
+        except ForeignStore as refusal:
+            return str(refusal)
+    raise AssertionError("it relayed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update events.relay_checkpoint set system_identifier = system_identifier + 1",
+        "update events.store set epoch = gen_random_uuid()",
+        "update events.relay_checkpoint set timeline = timeline + 1, event_id = gen_random_uuid()",
+    ],
+    ids=["another cluster", "another epoch", "another timeline, on which the last event is missing"],
+)
+async def test_a_checkpoint_of_another_store_is_refused(own: Engine, change: str) -> None:
+    async with relaying(own):
+        await own.append(new_stream())
+        await relayed(own)
+    await own.sql(change)
+    assert own.topic in await refused(own)
+
+
+async def test_another_timeline_that_still_holds_the_last_event_goes_on(own: Engine) -> None:
+    """A fail-over that lost nothing."""
+    stream = new_stream()
+    async with relaying(own):
+        await own.append(stream)
+        await relayed(own)
+    await own.sql("update events.relay_checkpoint set timeline = timeline + 1")
+    async with relaying(own) as state:
+        await own.append(stream)
+        await relayed(own)
+        assert state.sent == 1
+    assert await published(own) == {stream: [1, 2]}
 
 
 async def test_kafka_stops_under_appends_and_everything_arrives(own: Engine) -> None:

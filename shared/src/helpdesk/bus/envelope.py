@@ -4,8 +4,9 @@ key = "tenant/stream id"; partition = shard mod partitions, so a stream's events
 docs/integrators/asyncapi.yaml describes it for readers outside.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -18,9 +19,70 @@ class Malformed(Exception):
     """A record that is no envelope of ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event that this version cannot decode, though its envelope says where it belongs.
+
+    `reason` says what is wrong and where, never what stands there.
+    """
+
+    stream: Stream
+    version: int
+    cursor: Cursor
+    event_id: UUID
+    remaining: int
+    recorded_at: datetime
+    reason: str
+
+
 def key_of(stream: Stream) -> bytes:
     """The Kafka key of a stream's records."""
     return f"{stream.tenant_id}/{stream.id}".encode()
+
+
+class Stored(NamedTuple):
+    """A row of an event table as text: what it holds is already JSON, so a record is put together and not encoded.
+
+    `type` and `stream_type` are names of ours, which need no escaping.
+    """
+
+    store_epoch: str
+    xid: str
+    position: int
+    shard: int
+    tenant_id: str
+    stream_type: str
+    stream_id: str
+    version: int
+    event_id: str
+    command_id: str | None
+    ordinal: int
+    remaining: int
+    type: str
+    schema_version: int
+    data: str
+    metadata: str
+    recorded_at: str
+
+    def cursor(self) -> Cursor:
+        """Its place in the feed."""
+        return Cursor(int(self.xid), self.position)
+
+    def key(self) -> bytes:
+        """`key_of` its stream."""
+        return f"{self.tenant_id}/{self.stream_id}".encode()
+
+    def value(self) -> bytes:
+        """The record."""
+        command_id = f'"{self.command_id}"' if self.command_id else "null"
+        return (
+            f'{{"event_id":"{self.event_id}","type":"{self.type}","schema_version":{self.schema_version},'
+            f'"tenant_id":"{self.tenant_id}","stream_type":"{self.stream_type}","stream_id":"{self.stream_id}",'
+            f'"version":{self.version},"xid":"{self.xid}","position":{self.position},'
+            f'"store_epoch":"{self.store_epoch}","command_id":{command_id},"ordinal":{self.ordinal},'
+            f'"remaining":{self.remaining},"recorded_at":"{self.recorded_at}",'
+            f'"metadata":{self.metadata},"data":{self.data}}}'
+        ).encode()
 
 
 def decode(value: bytes | None) -> tuple[RecordedEvent, UUID]:
@@ -28,23 +90,42 @@ def decode(value: bytes | None) -> tuple[RecordedEvent, UUID]:
 
     Raises Malformed for what is no envelope, wire.Undecodable for an event that this version cannot read.
     """
+    recorded, store_epoch = read(value)
+    if isinstance(recorded, Unreadable):
+        raise wire.Undecodable(recorded.reason)
+    return recorded, store_epoch
+
+
+def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
+    """`decode` for whoever goes on when an event cannot be read. Raises Malformed."""
     fields = _fields(value)
     try:
-        stream = Stream(UUID(fields["tenant_id"]), fields["stream_type"], UUID(fields["stream_id"]))
+        stream = Stream(UUID(fields["tenant_id"]), str(fields["stream_type"]), UUID(fields["stream_id"]))
+        version, remaining = int(fields["version"]), int(fields["remaining"])
+        cursor = Cursor(int(fields["xid"]), int(fields["position"]))
+        event_id, store_epoch = UUID(fields["event_id"]), UUID(fields["store_epoch"])
+        type_, schema_version = fields["type"], int(fields["schema_version"])
+        recorded_at = datetime.fromisoformat(fields["recorded_at"])
+        metadata = Metadata.of(fields["metadata"])
+        command_id, data = fields["command_id"], fields["data"]
+        try:
+            event = wire.decode(type_, schema_version, data)
+        except wire.Undecodable as error:
+            return Unreadable(stream, version, cursor, event_id, remaining, recorded_at, str(error)), store_epoch
         return RecordedEvent(
             stream=stream,
-            version=int(fields["version"]),
-            cursor=Cursor(int(fields["xid"]), int(fields["position"])),
-            event_id=UUID(fields["event_id"]),
-            command_id=UUID(fields["command_id"]) if fields["command_id"] else None,
+            version=version,
+            cursor=cursor,
+            event_id=event_id,
+            command_id=UUID(command_id) if command_id else None,
             ordinal=int(fields["ordinal"]),
-            remaining=int(fields["remaining"]),
-            type=fields["type"],
-            schema_version=int(fields["schema_version"]),
-            event=wire.decode(fields["type"], int(fields["schema_version"]), fields["data"]),
-            metadata=Metadata.of(fields["metadata"]),
-            recorded_at=datetime.fromisoformat(fields["recorded_at"]),
-        ), UUID(fields["store_epoch"])
+            remaining=remaining,
+            type=type_,
+            schema_version=schema_version,
+            event=event,
+            metadata=metadata,
+            recorded_at=recorded_at,
+        ), store_epoch
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the record lacks or garbles {error}") from error
 

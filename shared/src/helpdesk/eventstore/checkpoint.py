@@ -1,0 +1,199 @@
+"""Leading a share of the relay: its lock, its checkpoint, and the pages that stand beyond.
+
+All of it happens on one connection. When that dies the lock is gone and nothing can be moved any more.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+
+from helpdesk.bus.envelope import Stored
+from helpdesk.eventstore.feed import Depth
+from helpdesk.postgres.pool import Connection, connect
+from helpdesk.recorded import Cursor
+
+FOREIGN_STORE: Final = "HD006"
+
+
+class Fenced(RuntimeError):
+    """Another relay leads now, or the topic is being rebuilt."""
+
+
+class ForeignStore(RuntimeError):
+    """The checkpoints tell of another store: a dump was restored, or the DSN is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The events of `schema` with shard % divisor = remainder, on their way to `topic`."""
+
+    schema: str
+    topic: str
+    divisor: int
+    remainder: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.remainder}/{self.divisor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a look found. `age_s`: for how long the first event has stood there, by the database's clock.
+
+    `held_back`: a committed event stands beyond what tier 1 shows.
+    """
+
+    events: list[Stored]
+    age_s: float
+    held_back: bool
+
+
+# The epoch is read with the events, so a former leader that comes back sends nothing but what it had read already.
+_PAGE: Final = """
+select c.epoch, h.held_back, extract(epoch from clock_timestamp() - f.recorded_at)::float8,
+       s.epoch::text, f.xid::text, f.position, f.shard, f.tenant_id::text, f.stream_type, f.stream_id::text, f.version,
+       f.event_id::text, f.command_id::text, f.ordinal, f.remaining, f.type, f.schema_version, f.data::text,
+       f.metadata::text, to_char(f.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+from {schema}.store s
+join {schema}.relay_checkpoint c on (c.name, c.divisor, c.remainder) = (%(topic)s, %(divisor)s, %(remainder)s)
+cross join (
+    select {schema}.feed_held_back(%(xid)s::text::xid8, %(position)s, %(divisor)s, %(remainder)s) as held_back) h
+left join {schema}.feed(
+    %(xid)s::text::xid8, %(position)s, %(limit)s, %(divisor)s, %(remainder)s, %(deep)s) f on true"""
+
+_MOVE: Final = """
+update {schema}.relay_checkpoint
+set xid = %(xid)s::text::xid8, position = %(position)s, event_id = %(event_id)s, updated_at = now()
+where (name, divisor, remainder, epoch) = (%(topic)s, %(divisor)s, %(remainder)s, %(epoch)s)"""
+
+
+class Lead:
+    """The lead of a share: from `cursor` on, under `epoch`, for as long as nobody raises it."""
+
+    def __init__(
+        self, connection: Connection, share: Share, timeout_s: float, depth: Depth, epoch: int, cursor: Cursor
+    ) -> None:
+        self.epoch, self.cursor = epoch, cursor
+        self._connection, self._share, self._timeout_s, self._depth = connection, share, timeout_s, depth
+        self._page, self._move = _PAGE.format(schema=share.schema), _MOVE.format(schema=share.schema)
+        self._names = {"topic": share.topic, "divisor": share.divisor, "remainder": share.remainder}
+
+    async def page(self, after: Cursor, limit: int) -> Page:
+        """The next events in commit order. Raises Fenced."""
+        while True:
+            deep = self._depth.deep
+            asked = {"xid": after.xid, "position": after.position, "limit": limit, "deep": deep, **self._names}
+            with _bounded(self._connection, self._timeout_s):
+                rows = await (await self._connection.execute(self._page, asked, prepare=True)).fetchall()
+            if not rows or rows[0][0] != self.epoch:
+                raise Fenced(f"another relay leads {self._share}")
+            _, held_back, age_s, *_ = rows[0]
+            self._depth.looked(held_back=held_back)
+            if age_s is not None or deep or not held_back:
+                events = [Stored._make(row[3:]) for row in rows] if age_s is not None else []
+                return Page(events, age_s or 0.0, held_back)
+
+    async def move(self, last: Stored) -> None:
+        """Move the checkpoint to an event, when all up to it are in Kafka. Raises Fenced."""
+        values = {"xid": last.xid, "position": last.position, "event_id": last.event_id, "epoch": self.epoch}
+        with _bounded(self._connection, self._timeout_s):
+            done = await self._connection.execute(self._move, {**values, **self._names}, prepare=True)
+        if done.rowcount != 1:
+            raise Fenced(f"another relay leads {self._share}")
+
+    async def poked(self, at_most_s: float) -> bool:
+        """Return True on a poke, False when none came in time: polling is the net beneath the pokes."""
+        return [_ async for _ in self._connection.notifies(timeout=at_most_s, stop_after=1)] != []
+
+
+class Standby:
+    """Somebody who would lead `share`, if nobody does."""
+
+    def __init__(self, connection: Connection, share: Share, timeout_s: float) -> None:
+        self._connection, self._share, self._timeout_s = connection, share, timeout_s
+
+    async def try_lead(self, depth: Depth) -> Lead | None:
+        """The lead, or None while somebody else has it or the topic is being rebuilt. Raises ForeignStore.
+
+        It never waits inside a statement: a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever.
+        """
+        with _bounded(self._connection, self._timeout_s):
+            return await self._try_lead(depth)
+
+    async def _try_lead(self, depth: Depth) -> Lead | None:
+        share = self._share
+        if not (
+            await self._locked("pg_try_advisory_lock_shared", topic_lock(share.schema, share.topic))
+            and await self._locked("pg_try_advisory_lock", f"{share.schema}.relay {share}")
+        ):
+            await self.release()
+            return None
+        try:
+            cursor = await self._connection.execute(
+                f"select epoch, xid::text::bigint, position from {share.schema}.relay_lead(%s, %s, %s)",
+                (share.topic, share.divisor, share.remainder),
+            )
+        except psycopg.Error as error:
+            if error.sqlstate == FOREIGN_STORE:
+                raise ForeignStore(
+                    f"{error.diag.message_primary}: if a backup was restored, run `new-epoch`, "
+                    "which also fills the topic again"
+                ) from error
+            raise
+        ((epoch, xid, position),) = await cursor.fetchall()
+        # From here on a lost commit costs duplicates only: a moved checkpoint need not wait for the disk.
+        await self._connection.execute("set synchronous_commit = off")
+        return Lead(self._connection, share, self._timeout_s, depth, epoch, Cursor(xid, position))
+
+    async def release(self) -> None:
+        """Give up what was locked; the end of the connection does the same."""
+        await self._connection.execute("select pg_advisory_unlock_all()")
+
+    async def _locked(self, function: str, name: str) -> bool:
+        cursor = await self._connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,))
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+
+def topic_lock(schema: str, topic: str) -> str:
+    """The lock that leaders share, and that who rebuilds the topic holds alone."""
+    return f"{schema}.relay {topic}"
+
+
+@asynccontextmanager
+async def standing_by(dsn: str, share: Share, timeout_s: float) -> AsyncIterator[Standby]:
+    """A connection for one share, which hears the pokes.
+
+    A leader looks many times a second. When PostgreSQL hears nothing of it for longer than it may wait for Kafka (it is
+    paused, or a network swallows what it says), it ends the session and so gives up the lock.
+    """
+    connection = await connect(dsn, name=f"{share.schema}-relay", statement_timeout_ms=int(timeout_s * 1000))
+    async with connection:
+        await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{timeout_s * 1200:.0f}",))
+        await connection.execute(f"listen {share.schema}_appended")
+        yield Standby(connection, share, timeout_s)
+
+
+@contextmanager
+def _bounded(connection: Connection, timeout_s: float) -> Iterator[None]:
+    """What takes longer fails with an OperationalError: the answer would never come through this connection.
+
+    A cancelled statement waits for the server's word on the cancellation; so the connection is cut off instead.
+    """
+    timer = asyncio.get_running_loop().call_later(timeout_s * 1.1, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    if not connection.closed:
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
