@@ -80,6 +80,7 @@ def relay_job(settings: RelaySettings, state: RelayState) -> Job:
         schema="events",
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
+        shares=settings.relay_shards,
     )
     return lambda: relay.run(wanted, state)
 
