@@ -1,4 +1,4 @@
-"""Entry points: `python -m command_api all | serve | relay | migrate | seed | probe`."""
+"""Entry points: `python -m command_api all | serve | relay | migrate | seed | probe`, and those of `operate`."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from command_api.app import build_app, migrate, relay_job, service
 from command_api.execute import new_command
+from command_api.operate import COMMANDS, arguments, operate
 from command_api.seed import seed
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
 from helpdesk.consistency import Position
@@ -16,9 +17,9 @@ from helpdesk.http.app import edge
 from helpdesk.http.server import Job, run_jobs, run_process, serve
 from helpdesk.observability.logs import configured
 from helpdesk.recorded import Stream
-from helpdesk.settings import load
+from helpdesk.settings import MigrateSettings, load
 
-USAGE = "usage: python -m command_api all | serve | relay | migrate | seed | probe"
+USAGE = "usage: python -m command_api all | serve | relay | migrate | seed | probe | close-tenant | redact | purge"
 NOBODY = UUID(int=0)
 PROBE_BOUND_S = 20.0
 
@@ -54,6 +55,11 @@ async def probe(settings: CommandSettings) -> None:
         raise SystemExit(f"the views did not show a new event within {PROBE_BOUND_S:.0f} s")
 
 
+async def tell(settings: MigrateSettings, argv: list[str]) -> None:
+    """Carry out one of the operators' commands."""
+    print(await operate(settings, argv))
+
+
 async def _endless(job: Job) -> None:
     await job()
 
@@ -71,6 +77,9 @@ def main(argv: list[str]) -> None:
             run_process(plant(load(CommandSettings)))
         case ["probe"]:
             run_process(probe(load(CommandSettings)))
+        case [command, *_] if command in COMMANDS:
+            arguments().parse_args(argv)  # before the settings: a question for --help needs no database
+            run_process(tell(load(MigrateSettings), argv))
         case _:
             raise SystemExit(USAGE)
 

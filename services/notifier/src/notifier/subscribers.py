@@ -6,6 +6,7 @@ from typing import get_args
 from uuid import UUID
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.purged import forgetting
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
@@ -13,9 +14,9 @@ from helpdesk.recorded import Stream, whole_commands
 from notifier.domain.notice import Notice
 from notifier.domain.person import Person
 from notifier.domain.person import evolve as evolve_person
-from notifier.domain.rules import notices_for
+from notifier.domain.rules import notices_for, retold
 from notifier.domain.ticket import Ticket, evolve
-from notifier.store import intake
+from notifier.store import SCHEMA, intake
 
 _TICKET = get_args(TicketEvent)
 
@@ -30,7 +31,7 @@ class _Step:
     ticket: Ticket
 
 
-async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Everything that `batches` bring, inside the transaction that moves their guard.
 
     Streams that the notifier does not know change nothing; the guard moves over them all the same.
@@ -44,6 +45,25 @@ async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> Non
     await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
     roles = await intake.roles(connection, {pair for step in steps for pair in _concerned(step)})
     await intake.write_notifications(connection, list(_notifications(steps, roles)))
+
+
+take_in = forgetting(_take_in, SCHEMA, intake.forget)
+
+
+async def refold(connection: Connection, history: StreamBatch) -> None:
+    """Make the words anew that were made from a stream which reads differently now (a redaction), from its `history` up
+    to the version of its guard. Nobody is told anything new.
+    """
+    await intake.write_people(connection, _people([history]))
+    if history.stream.type != "ticket":
+        return
+    steps = list(_steps(history, None))
+    await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
+    tenant_id = history.stream.tenant_id
+    await intake.reword_notifications(
+        connection,
+        [(tenant_id, step.first_event_id, notice) for step in steps for notice in retold(step.events, step.ticket)],
+    )
 
 
 def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:

@@ -74,6 +74,21 @@ on conflict (tenant_id) do update set
     name = excluded.name, slug = excluded.slug, settings = excluded.settings, updated_at = excluded.updated_at,
     version = excluded.version"""
 
+FORGET: Final = tuple(
+    f"delete from views.{table} where tenant_id = %s"
+    for table in ("activities", "comments", "tickets", "people", "tenants")
+)
+
+FORGET_STREAM: Final = {
+    "ticket": (
+        "delete from views.activities where tenant_id = %s and ticket_id = %s",
+        "delete from views.comments where tenant_id = %s and ticket_id = %s",
+        "delete from views.tickets where tenant_id = %s and id = %s",
+    ),
+    "user": ("delete from views.people where tenant_id = %s and id = %s",),
+    "tenant": ("delete from views.tenants where tenant_id = %s and tenant_id = %s",),
+}
+
 
 async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, TicketRow]:
     """The rows of these tickets as they stand; a new ticket has none."""
@@ -136,6 +151,18 @@ async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow])
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:
     """Insert or replace, in key order."""
     await _write(connection, WRITE_TENANT, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+
+
+async def forget(connection: Connection, tenant_id: UUID) -> None:
+    """Delete every row of a tenant."""
+    for statement in FORGET:
+        await connection.execute(statement, (tenant_id,))
+
+
+async def forget_stream(connection: Connection, stream: Stream) -> None:
+    """Delete every row that was made from one stream."""
+    for statement in FORGET_STREAM.get(stream.type, ()):
+        await connection.execute(statement, (stream.tenant_id, stream.id))
 
 
 def _key(stream: Stream) -> dict[str, UUID]:

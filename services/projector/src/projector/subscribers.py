@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar, get_args
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.purged import forgetting
 from helpdesk.events import Event
 from helpdesk.events.tenant import TenantEvent
 from helpdesk.events.ticket import TicketEvent
@@ -16,7 +17,7 @@ E = TypeVar("E", bound=Event)
 _TICKET, _USER, _TENANT = get_args(TicketEvent), get_args(UserEvent), get_args(TenantEvent)
 
 
-async def project(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+async def _project(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Bring the views to the end of `batches`, inside the transaction that moves their guard.
 
     Streams and events that no view knows change nothing; the guard moves over them all the same.
@@ -24,6 +25,15 @@ async def project(connection: Connection, batches: Sequence[StreamBatch]) -> Non
     await _tickets(connection, [batch for batch in batches if batch.stream.type == "ticket"])
     await _people(connection, [batch for batch in batches if batch.stream.type == "user"])
     await _tenants(connection, [batch for batch in batches if batch.stream.type == "tenant"])
+
+
+project = forgetting(_project, "views", store.forget)
+
+
+async def refold(connection: Connection, history: StreamBatch) -> None:
+    """Replace all rows of one stream by what its whole `history` gives: it reads differently now, or a row is wrong."""
+    await store.forget_stream(connection, history.stream)
+    await project(connection, [history])
 
 
 async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> None:
@@ -67,9 +77,7 @@ async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> Non
     await store.write_people(
         connection,
         {
-            batch.stream: people.after(
-                rows.get(batch.stream), _events(batch, _USER), batch.to_version, batch.stream
-            )
+            batch.stream: people.after(rows.get(batch.stream), _events(batch, _USER), batch.to_version, batch.stream)
             for batch in batches
         },
     )
@@ -82,9 +90,7 @@ async def _tenants(connection: Connection, batches: Sequence[StreamBatch]) -> No
     await store.write_tenants(
         connection,
         {
-            batch.stream: tenants.after(
-                rows.get(batch.stream), _events(batch, _TENANT), batch.to_version, batch.stream
-            )
+            batch.stream: tenants.after(rows.get(batch.stream), _events(batch, _TENANT), batch.to_version, batch.stream)
             for batch in batches
         },
     )

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.purged import forgetting
 from helpdesk.postgres.pool import Connection
 from webhook_dispatcher.domain.catalogue import matches
 from webhook_dispatcher.domain.commands import Command, commands_of
-from webhook_dispatcher.domain.messages import Message, delivery_id, messages_of
-from webhook_dispatcher.store import intake
+from webhook_dispatcher.domain.messages import Message, delivery_id, messages_of, retold
+from webhook_dispatcher.store import SCHEMA, intake
 from webhook_dispatcher.store.intake import Listening, NewDelivery
 
 
-async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Move the snapshots to the end of `batches` and write the deliveries, in the transaction that moves the guard."""
     of_tickets = [batch for batch in batches if batch.stream.type == "ticket"]
     if not of_tickets:
@@ -29,6 +30,27 @@ async def take_in(connection: Connection, batches: Sequence[StreamBatch]) -> Non
     ]
     if deliveries:
         await intake.write_deliveries(connection, deliveries)
+
+
+take_in = forgetting(_take_in, SCHEMA, intake.forget)
+
+
+async def refold(connection: Connection, history: StreamBatch) -> None:
+    """Make anew what was made from a stream that reads differently now (a redaction), from its `history` up to the
+    version of its guard: the snapshot, and the bodies of all its deliveries, sent or not. Nothing new becomes due.
+    """
+    if history.stream.type != "ticket":
+        return
+    tenant_id, commands = history.stream.tenant_id, commands_of(None, history.events)
+    await intake.write_tickets(connection, {history.stream: commands[-1].after})
+    endpoints = await intake.endpoints(connection, tenant_id)
+    bodies = {
+        delivery_id(endpoint, command, message.type): message.body
+        for command in commands
+        for message in retold(command)
+        for endpoint in endpoints
+    }
+    await intake.rewrite_deliveries(connection, tenant_id, bodies)
 
 
 def deliveries_of(command: Command, endpoints: Iterable[Listening]) -> list[NewDelivery]:

@@ -16,7 +16,7 @@ _of: Final[dict[type[Any], tuple[str, ...]]] = {}
 
 def personal_fields(event: object) -> tuple[str, ...]:
     """The names of the personal fields of an event, in the order of its class."""
-    cls = type(event)
+    cls: Any = type(event)
     if cls not in _of:
         _of[cls] = tuple(one.name for one in fields(cls) if one.metadata.get(_KEY))
     return _of[cls]

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never, get_args
 from uuid import UUID
 
 from helpdesk.events import ticket as happened
+
+EVENTS: Final[tuple[type[happened.TicketEvent], ...]] = get_args(happened.TicketEvent)
+"""The classes of what can happen to a ticket."""
 
 
 @dataclass(frozen=True, slots=True)

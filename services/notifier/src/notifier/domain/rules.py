@@ -35,6 +35,12 @@ def notices_for(command: Sequence[happened.TicketEvent], ticket: Ticket, roles: 
     return list(strongest.values())
 
 
+def retold(command: Iterable[happened.TicketEvent], ticket: Ticket) -> Iterator[Notice]:
+    """Every notice that a command could have made, whoever the people were then: for the words of those it made."""
+    for event in command:
+        yield from _told(event, ticket)
+
+
 def _may_be_staff(role: str | None) -> bool:
     return role is None or is_staff(role)
 
@@ -130,7 +136,7 @@ def _concerned(ticket: Ticket, actor: UUID) -> list[UUID]:
 
 
 def _name(ticket: Ticket) -> str:
-    return f"#{ticket.number} “{ticket.title}”"
+    return f"#{ticket.number} “{ticket.title}”" if ticket.title else f"#{ticket.number}"
 
 
 def _about(ticket: Ticket, actor: UUID) -> dict[str, str | int]:

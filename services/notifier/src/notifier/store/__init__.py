@@ -1,1 +1,5 @@
 """The SQL of the schema `notices`."""
+
+from typing import Final
+
+SCHEMA: Final = "notices"

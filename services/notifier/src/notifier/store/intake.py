@@ -40,6 +40,19 @@ select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],
                      %s::uuid[], %s::boolean[], %s::timestamptz[])
 on conflict (tenant_id, id) do nothing"""
 
+# The type tells which of the notices it was that a command could have made for a person.
+REWORD: Final = """
+update notices.notification n set title = w.title, message = w.message, data = w.data
+from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
+     as w(tenant_id, id, type, title, message, data)
+where n.tenant_id = w.tenant_id and n.id = w.id and n.type = w.type"""
+
+FORGET: Final = (
+    "delete from notices.notification where tenant_id = %s",
+    "delete from notices.ticket where tenant_id = %s",
+    "delete from notices.person where tenant_id = %s",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _TicketRow:
@@ -119,3 +132,22 @@ async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID,
         [notice.at for _, _, notice in rows],
     )
     await connection.execute(WRITE_NOTIFICATIONS, columns)
+
+
+async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+    """Write the texts of those of these notifications anew that stand; none comes into being."""
+    columns = (
+        [tenant_id for tenant_id, _, _ in rows],
+        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [notice.type.value for _, _, notice in rows],
+        [notice.title for _, _, notice in rows],
+        [notice.message for _, _, notice in rows],
+        [Jsonb(dict(notice.data)) for _, _, notice in rows],
+    )
+    await connection.execute(REWORD, columns)
+
+
+async def forget(connection: Connection, tenant_id: UUID) -> None:
+    """Delete all that was made of a tenant."""
+    for statement in FORGET:
+        await connection.execute(statement, (tenant_id,))

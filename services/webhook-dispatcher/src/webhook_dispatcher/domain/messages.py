@@ -12,6 +12,7 @@ from webhook_dispatcher.domain import body
 from webhook_dispatcher.domain.catalogue import classic_of
 from webhook_dispatcher.domain.commands import Command
 
+UPDATED: Final = "ticket.updated"
 LARGEST_WITH_SNAPSHOT: Final = 64_000
 """Bytes; above it the ticket's snapshot gives way to its address."""
 
@@ -27,6 +28,18 @@ class Message:
 def messages_of(command: Command) -> list[Message]:
     """Everything that `command` gives to tell, in the order in which it is told."""
     return [Message(type_, _body(command, type_, data)) for type_, data in _told(command)]
+
+
+def retold(command: Command) -> list[Message]:
+    """What `command` gives to tell, and what it may have told before a redaction took the difference away."""
+    messages = messages_of(command)
+    if command.before is None or any(message.type == UPDATED for message in messages):
+        return messages
+    empty: Mapping[str, object] = {}
+    return [
+        *messages,
+        Message(UPDATED, _body(command, UPDATED, _subject(command) | {"changes": empty, "previous": empty})),
+    ]
 
 
 def delivery_id(endpoint_id: UUID, command: Command, type_: str) -> UUID:
@@ -51,7 +64,7 @@ def fields_of(ticket: Ticket) -> dict[str, object]:
 
 def _told(command: Command) -> list[tuple[str, dict[str, object]]]:
     before, after = command.before, command.after
-    subject: dict[str, object] = {"ticketId": command.ticket_id, "title": after.title}
+    subject = _subject(command)
     told: list[tuple[str, dict[str, object]]] = []
     if before is None:
         told.append(("ticket.created", subject | {"createdBy": after.created_by, **fields_of(after)}))
@@ -60,7 +73,7 @@ def _told(command: Command) -> list[tuple[str, dict[str, object]]]:
         changes = {name: value for name, value in new.items() if value != old[name]}
         if changes:
             previous = {name: old[name] for name in changes}
-            told.append(("ticket.updated", subject | {"changes": changes, "previous": previous}))
+            told.append((UPDATED, subject | {"changes": changes, "previous": previous}))
         if after.status == "closed" and before.status != "closed":
             told.append(("ticket.closed", subject | {"status": "closed", "resolution": after.resolution}))
         if after.deleted and not before.deleted:
@@ -68,6 +81,10 @@ def _told(command: Command) -> list[tuple[str, dict[str, object]]]:
     for one in command.events:
         told += _of_comment(one, subject)
     return told
+
+
+def _subject(command: Command) -> dict[str, object]:
+    return {"ticketId": command.ticket_id, "title": command.after.title}
 
 
 def _of_comment(one: RecordedEvent, subject: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:

@@ -40,6 +40,36 @@ insert into webhooks.delivery (tenant_id, id, endpoint_id, event_id, ticket_id, 
 values (%(tenant_id)s, %(id)s, %(endpoint_id)s, %(event_id)s, %(ticket_id)s, %(type)s, %(body)s)
 on conflict (tenant_id, id) do nothing"""
 
+ENDPOINTS: Final = "select id from webhooks.endpoint where tenant_id = %s"
+
+# Whoever sends the former body at this moment loses the claim, so that no answer to it is recorded: it is due again
+# when the claim would have ended, and goes out as it stands then.
+REWRITE: Final = """
+with body as (
+    select * from unnest(%(ids)s::uuid[], %(bodies)s::bytea[]) as b(id, body)
+), rewritten as (
+    update webhooks.delivery d
+    set body = b.body, claim = case when d.state = 'sending' then gen_random_uuid() end
+    from body b
+    where d.tenant_id = %(tenant_id)s and d.id = b.id and d.body <> b.body
+    returning d.id
+)
+select count(*) from rewritten"""
+
+# An answer may quote what it answers to, or what was sent before.
+EMPTY_ANSWERS: Final = """
+update webhooks.delivery_attempt set head = ''
+where tenant_id = %(tenant_id)s and delivery_id = any(%(ids)s) and head <> ''"""
+
+# An attempt refers to its delivery, a delivery to its endpoint.
+FORGET: Final = (
+    "delete from webhooks.delivery_attempt where tenant_id = %s",
+    "delete from webhooks.delivery where tenant_id = %s",
+    "delete from webhooks.endpoint where tenant_id = %s",
+    "delete from webhooks.ticket where tenant_id = %s",
+    "select webhooks.forget_events(%s)",
+)
+
 WAKE_SENDERS: Final = "notify webhooks_due"
 
 
@@ -94,6 +124,27 @@ async def write_deliveries(connection: Connection, deliveries: Sequence[NewDeliv
     async with connection.cursor() as cursor:
         await cursor.executemany(WRITE_DELIVERY, [asdict(one) for one in deliveries])
     await connection.execute(WAKE_SENDERS)
+
+
+async def endpoints(connection: Connection, tenant_id: UUID) -> list[UUID]:
+    """Every endpoint that the tenant ever had."""
+    cursor = await connection.execute(ENDPOINTS, (tenant_id,))
+    return [id_ for (id_,) in await cursor.fetchall()]
+
+
+async def rewrite_deliveries(connection: Connection, tenant_id: UUID, bodies: Mapping[UUID, bytes]) -> None:
+    """Give those of these deliveries that stand these bodies; where one was another, empty the answers to them all."""
+    params = {"tenant_id": tenant_id, "ids": list(bodies), "bodies": list(bodies.values())}
+    cursor = await connection.execute(REWRITE, params)
+    ((rewritten,),) = await cursor.fetchall()
+    if rewritten:
+        await connection.execute(EMPTY_ANSWERS, params)
+
+
+async def forget(connection: Connection, tenant_id: UUID) -> None:
+    """Delete all that was made of a tenant, its endpoints and their events too."""
+    for statement in FORGET:
+        await connection.execute(statement, (tenant_id,))
 
 
 def _ticket(row: Mapping[str, Any]) -> Ticket:
