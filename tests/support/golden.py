@@ -1,5 +1,6 @@
 """The golden files: one for every stored name and version, as its data stands in stores out there."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -83,3 +84,22 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
 def file_of(type_: str, schema_version: int) -> Path:
     """`ticket.created.v1.json` and the like."""
     return FOLDER / f"{type_}.v{schema_version}.json"
+
+
+def lacking(
+    names: Mapping[tuple[str, int], object], upcasters: Mapping[tuple[str, int], object], files: Collection[str]
+) -> list[str]:
+    """What these tables of stored names and upcasters do not do for the corpus: files that are missing, versions that
+    nobody lifts, types that were stored and have no name any more.
+    """
+    newest = {type_: max(version for name, version in names if name == type_) for type_, _ in names}
+    wanted = [(type_, version) for type_, last in sorted(newest.items()) for version in range(1, last + 1)]
+    return [
+        *(file_of(*name).name for name in wanted if file_of(*name).name not in files),
+        *(f"{t} has no upcaster from version {v}" for t, v in wanted if v < newest[t] and (t, v) not in upcasters),
+        *(f"{type_} was stored, and has no name any more" for type_ in sorted(_types(files) - newest.keys())),
+    ]
+
+
+def _types(files: Collection[str]) -> set[str]:
+    return {name.rpartition(".v")[0] for name in files}

@@ -1,7 +1,8 @@
 """The codec: stored names ↔ event classes, and upcasting. The only place that knows stored JSON.
 
-A name in `WIRE` is chosen once and lives for ever; `tests/contract/golden` holds one file for each that must decode.
-To change an event's shape: add the new class under the next version and an upcaster from the old one.
+A name in `WIRE` is chosen once and lives for ever. To change an event's shape: change its class, put it under the next
+version here, and add an upcaster from the version before. `tests/contract/golden` holds a file of every version that was
+ever stored; each decodes into the newest class, for ever.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ WIRE: Final[Mapping[tuple[str, int], type[Event]]] = {
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
-"""(type, version) → a pure function to the shape of version + 1."""
+"""(type, version) → a function to the shape of version + 1: pure, leaving what it is given as it is."""
 
 _NAMES: Final = {cls: name for name, cls in WIRE.items()}
 _ADAPTERS: Final[Mapping[tuple[str, int], TypeAdapter[Event]]] = {name: TypeAdapter(cls) for name, cls in WIRE.items()}
