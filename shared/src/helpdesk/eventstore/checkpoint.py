@@ -94,7 +94,7 @@ class Lead:
             if not rows or rows[0][0] != self.epoch:
                 raise Fenced(f"another relay leads {self._share}")
             _, held_back, age_s, *_ = rows[0]
-            self._depth.looked(held_back=held_back)
+            self._depth.looked(held_back=held_back, found=age_s is not None)
             if age_s is not None or deep or not held_back:
                 events = [Stored._make(row[3:]) for row in rows] if age_s is not None else []
                 return Page(events, age_s or 0.0, held_back)

@@ -21,8 +21,8 @@ LOOKS_BEFORE_SHALLOW: Final = 20
 
 @dataclass(slots=True)
 class Depth:
-    """Which tier to use: 2 after two looks in a row that tier 1 would have left rows out of, and back again after
-    many without.
+    """Which tier to use: 2 after two looks in a row that left a committed event out, and 1 again when it has left
+    out nothing for many looks that showed something.
 
     `held_back` and `deep_looks` count, for metrics.
     """
@@ -32,13 +32,15 @@ class Depth:
     deep_looks: int = 0
     _in_a_row: int = 0
 
-    def looked(self, *, held_back: bool) -> None:
-        """After a look: whether a committed event stood beyond tier 1."""
+    def looked(self, *, held_back: bool, found: bool) -> None:
+        """After a look: whether a committed event stood beyond tier 1, and whether any event was shown."""
         self.deep_looks += self.deep
         self.held_back += held_back
         if held_back == self.deep:
             self._in_a_row = 0
             return
+        if self.deep and not found:
+            return  # where there is nothing to show, tier 1 can hide nothing
         self._in_a_row += 1
         if self._in_a_row == (LOOKS_BEFORE_SHALLOW if self.deep else LOOKS_BEFORE_DEEP):
             self.deep, self._in_a_row = not self.deep, 0
@@ -79,7 +81,7 @@ class Feed:
             await cursor.execute(self._page, {**arguments, "deep": deep})
             rows = await cursor.fetchall()
             held_back = rows[0][0]
-            self.depth.looked(held_back=held_back)
             found = [EventRow(*row[1:]).recorded() for row in rows if row[1] is not None]
+            self.depth.looked(held_back=held_back, found=bool(found))
             if found or deep or not held_back:
                 return found

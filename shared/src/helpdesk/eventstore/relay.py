@@ -14,10 +14,11 @@ from typing import Final
 import psycopg
 from aiokafka.errors import KafkaError
 
-from helpdesk.eventstore.checkpoint import Fenced, Lead, Share, standing_by
+from helpdesk.eventstore.checkpoint import Fenced, Lead, Page, Share, standing_by
 from helpdesk.eventstore.outbox import Outbox, outbox
 from helpdesk.eventstore.relay_state import RelayState, ShareState
 from helpdesk.postgres.pool import connect
+from helpdesk.recorded import Cursor
 from helpdesk.tasks import pause
 
 __all__ = ["Poke", "RelaySettings", "RelayState", "run"]
@@ -93,15 +94,15 @@ async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: Rel
 
 
 async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareState) -> None:
-    cursor, unmoved, moved_at, wait_s = lead.cursor, None, monotonic(), settings.poll_s
+    cursor, unmoved, moved_at, ahead = lead.cursor, None, monotonic(), None
+    wait_s = settings.poll_s
     while True:
-        page = await lead.page(cursor, PAGE)
+        page, ahead = ahead or await lead.page(cursor, PAGE), None
         state.looked(page)
         if page.events:
-            wait_s = FIRST_LOOK_S
-            await out.send(page.events)
             unmoved = page.events[-1]
             cursor = unmoved.cursor()
+            ahead = await _send(lead, out, page, cursor)
             state.went(len(page.events), cursor)
             if monotonic() - moved_at < MOVE_EVERY_S:
                 continue
@@ -110,9 +111,20 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
             await lead.move(unmoved)
             unmoved, moved_at = None, monotonic()
         elif not page.events:
-            # After a poke a row can stay below the horizon for a moment (an append that began earlier still runs), and
-            # nothing tells when it rises: look again soon, then ever less often.
-            wait_s = FIRST_LOOK_S if await lead.poked(wait_s) else min(wait_s * 2, settings.poll_s)
+            # While an append that began earlier still runs nothing tells when the horizon rises: look again soon, then
+            # ever less often. Else whatever comes will poke, or be found by polling.
+            wait_s = min(wait_s * 2, settings.poll_s) if page.held_back else settings.poll_s
+            if await lead.poked(wait_s):
+                wait_s = FIRST_LOOK_S / 2
+
+
+async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor) -> Page | None:
+    """Send a page; when it was full, look for the next one meanwhile."""
+    if len(page.events) < PAGE:
+        await out.send(page.events)
+        return None
+    following, _ = await asyncio.gather(lead.page(end, PAGE), out.send(page.events))
+    return following
 
 
 class Poke:
