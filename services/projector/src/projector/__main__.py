@@ -1,7 +1,9 @@
-"""Entry points: `python -m projector run | all | migrate | rebuild`."""
+"""Entry points: `python -m projector run | all | migrate | rebuild | unpark`."""
 
 import sys
 from functools import partial
+
+from helpdesk.consumer.unpark import unparking
 
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
@@ -18,6 +20,12 @@ async def run(settings: ProjectorSettings) -> None:
         await serve(edge(build_app(consumer, pool)), settings.host, settings.projector_port, [consumer.run])
 
 
+async def unpark(settings: ProjectorSettings, words: list[str]) -> None:
+    """Let parked streams go on."""
+    async with subscriber(settings) as (consumer, _):
+        await unparking(consumer.applier, words)
+
+
 def rebuild(words: list[str]) -> int:
     """Build views anew beside the live ones and switch."""
     settings = configured("projector", ProjectorRebuildSettings)
@@ -32,10 +40,12 @@ def main(argv: list[str]) -> None:
             run_process(run(configured("projector", ProjectorSettings)))
         case ["migrate"]:
             run_process(migrate(configured("projector", ProjectorMigrateSettings)))
+        case ["unpark", *words]:
+            run_process(unpark(configured("projector", ProjectorSettings), words))
         case ["rebuild", *words]:
             raise SystemExit(rebuild(words))
         case _:
-            raise SystemExit("usage: python -m projector run | all | migrate | rebuild")
+            raise SystemExit("usage: python -m projector run | all | migrate | rebuild | unpark")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from helpdesk.consumer.settings import ConsumingSettings
 from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings
 
 
-class ProjectorSettings(KafkaSettings, LogSettings, ServerSettings):
+class ProjectorSettings(ConsumingSettings, KafkaSettings, LogSettings, ServerSettings):
     """What `run` needs."""
 
     projector_port: int = Field(8083, ge=1, le=65535, description="Where the projector's health is served.")

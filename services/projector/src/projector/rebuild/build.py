@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -49,6 +50,8 @@ def begin(connection: psycopg.Connection, names: Sequence[str], chunk_events: in
             tables.demand_suitable(connection, view.name)
             if tuple(tables.columns(connection, view.name)) != view.columns:
                 raise tables.Unsuitable(f"views.{view.name} has other columns than the rebuild knows")
+        if tuple(tables.columns(connection, GUARD)) != GUARD_COLUMNS:
+            raise tables.Unsuitable(f"views.{GUARD} has other columns than the rebuild knows")
         for table in (*(view.name for view in views), GUARD):
             tables.create(connection, table)
         store.begin(connection, views, not names, chunk_events)
@@ -106,8 +109,8 @@ def _chunk(
         if chunk is None:
             return False
         wanted = sorted({view.stream_type for view in views})
-        versions = store.guards_of(connection, chunk, wanted)
-        histories = store.histories_of_chunk(events, chunk, wanted, versions)
+        guards = store.guards_of(connection, chunk, wanted)
+        histories = store.histories_of_chunk(events, chunk, wanted, guards)
         write(connection, views, types, NEXT, histories)
         store.chunk_done(connection, rebuild_id, chunk.number, histories)
     return True
@@ -125,11 +128,15 @@ def write(
         known = (one for one in histories if one.stream.type == view.stream_type and one.events is not None)
         rows = (row for one in known for row in view.rows(one))
         store.copy(connection, named(view.name, suffix), view.columns, types[view.name], rows)
-    guards = ((one.stream.tenant_id, one.stream.type, one.stream.id, one.version) for one in histories)
+    guards = ((*_key(one.stream), one.guard.version, one.guard.event_id) for one in histories)
     store.copy(connection, named(GUARD, suffix), GUARD_COLUMNS, _GUARD_TYPES, guards)
 
 
-_GUARD_TYPES: Final = dict(zip(GUARD_COLUMNS, ("uuid", "text", "uuid", "integer"), strict=True))
+_GUARD_TYPES: Final = dict(zip(GUARD_COLUMNS, ("uuid", "text", "uuid", "integer", "uuid"), strict=True))
+
+
+def _key(stream: Stream) -> tuple[UUID, str, UUID]:
+    return stream.tenant_id, stream.type, stream.id
 
 
 def _line(progress: store.Progress, before: int, elapsed: float) -> str:
@@ -187,10 +194,10 @@ def refold(
         tenants = [stream.id for stream in streams if stream.type == PLATFORM_STREAM]
         store.forget_tenants(connection, named(view.name, suffix), tenants)
     store.forget_guards(connection, named(GUARD, suffix), streams)
-    versions = {stream: version for stream, version in found.items() if version is not None}
-    histories = store.histories_of(events, {s: v for s, v in versions.items() if s.type in folded})
+    guards = {stream: guard for stream, guard in found.items() if guard is not None}
+    histories = store.histories_of(events, {s: guard for s, guard in guards.items() if s.type in folded})
     # Streams that no view is made from have nothing but their guard.
-    bare = [History(stream, version, None) for stream, version in versions.items() if stream.type not in folded]
+    bare = [History(stream, guard, None) for stream, guard in guards.items() if stream.type not in folded]
     types = {view.name: tables.columns(connection, view.name) for view in views}
     write(connection, views, types, suffix, [*histories, *bare])
     return streams

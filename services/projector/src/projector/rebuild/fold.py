@@ -24,8 +24,16 @@ _KNOWN: Final[Mapping[str, tuple[Any, ...]]] = {
 
 
 class Broken(Exception):
-    """A stream whose history cannot be folded: it ends before the version that the live views have applied, or cannot
-    be read. Nothing is switched over it."""
+    """A stream whose history cannot be folded: it ends before what the live views have applied, is another one, or
+    cannot be read. Nothing is switched over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How far the live views have applied a stream; `event_id` of the last event is None where it was not kept."""
+
+    version: int
+    event_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,19 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A stream from its beginning to `version`, which is the last event's; only events that views know are in it.
+    """A stream from its beginning to where its guard stands; only events that views know are in it.
 
     None: no view has rows of it, only the guard knows it (another kind of stream, or a purged tenant's).
     """
 
     stream: Stream
-    version: int
+    guard: Guard
     events: Sequence[tuple[int, UUID, Any]] | None
+
+    @property
+    def version(self) -> int:
+        """That of the last event."""
+        return self.guard.version
 
     @property
     def happened(self) -> list[Any]:
@@ -56,15 +69,16 @@ class History:
         return [event for _, _, event in self.events or ()]
 
 
-def history(stream: Stream, version: int, stored: Iterable[Stored]) -> History:
-    """The history of `stream` to exactly `version`. Raises Broken when the store's ends before, or is no history."""
+def history(stream: Stream, guard: Guard, stored: Iterable[Stored]) -> History:
+    """The history of `stream` to exactly its guard. Raises Broken when the store has not got that."""
     known = _KNOWN[stream.type]
     events = []
     reached = 0
+    last: UUID | None = None
     for one in stored:
-        if one.version > version:
+        if one.version > guard.version:
             break
-        reached += 1
+        reached, last = reached + 1, one.event_id
         if one.version != reached:
             raise Broken(f"{stream}: version {one.version} stands where {reached} must")
         try:
@@ -73,9 +87,11 @@ def history(stream: Stream, version: int, stored: Iterable[Stored]) -> History:
             raise Broken(f"{stream} version {one.version}: {error}") from error
         if isinstance(event, known):
             events.append((one.version, one.event_id, event))
-    if reached != version:
-        raise Broken(f"{stream} ends at version {reached} in the store, the live views have applied {version}")
-    return History(stream, version, events)
+    if reached != guard.version:
+        raise Broken(f"{stream} ends at version {reached} in the store, the live views have applied {guard.version}")
+    if guard.event_id not in (None, last):
+        raise Broken(f"{stream} has another event at version {reached} than the live views have applied")
+    return History(stream, guard, events)
 
 
 @dataclass(frozen=True, slots=True)

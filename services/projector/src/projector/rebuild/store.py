@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from helpdesk.recorded import Stream
-from projector.rebuild.fold import History, Row, Stored, View, history
+from projector.rebuild.fold import Guard, History, Row, Stored, View, history
 
 OPEN: Final = """
 select id, views, whole, step, started_at, folded_at, indexed_at
@@ -70,7 +70,7 @@ _RANGE: Final = """
   and stream_type = any(%(types)s)"""
 
 GUARDS_OF_RANGE: Final = f"""
-select tenant_id, stream_type, stream_id, version from views.stream_guard where {_RANGE}"""
+select tenant_id, stream_type, stream_id, version, event_id from views.stream_guard where {_RANGE}"""
 
 EVENTS_OF_RANGE: Final = f"""
 select tenant_id, stream_type, stream_id, version, event_id, type, schema_version, data::text
@@ -84,7 +84,7 @@ order by h.tenant_id, h.stream_type, h.stream_id, h.version"""
 
 # Streams that stand elsewhere than in the live views; null: not there. `types` null: all.
 DIFFERING: Final = """
-select tenant_id, stream_type, stream_id, l.version
+select tenant_id, stream_type, stream_id, l.version, l.event_id
 from views.stream_guard l full join {guard} n using (tenant_id, stream_type, stream_id)
 where l.version is distinct from n.version and (%(types)s::text[] is null or stream_type = any(%(types)s))
 order by tenant_id, stream_type, stream_id limit %(limit)s"""
@@ -104,7 +104,7 @@ where tenant_id = %s and stream_type = 'platform' and type = 'tenant.purged'"""
 
 FORGET_TENANTS: Final = "delete from {table} where tenant_id = any(%s)"
 
-GUARD_COLUMNS: Final = ("tenant_id", "stream_type", "stream_id", "version")
+GUARD_COLUMNS: Final = ("tenant_id", "stream_type", "stream_id", "version", "event_id")
 Key: TypeAlias = tuple[UUID, str, UUID]
 PLATFORM: Final = UUID(int=0)
 LOWEST: Final[Key] = (UUID(int=0), "", UUID(int=0))
@@ -208,48 +208,48 @@ def chunk_done(connection: psycopg.Connection, id_: int, number: int, histories:
     connection.execute(CHUNK_DONE, {"id": id_, "number": number, "streams": len(histories), "events": events})
 
 
-def guards_of(connection: psycopg.Connection, chunk: Chunk, types: Sequence[str]) -> dict[Stream, int]:
+def guards_of(connection: psycopg.Connection, chunk: Chunk, types: Sequence[str]) -> dict[Stream, Guard]:
     """Where the live views are with the streams of a chunk."""
     rows = connection.cursor(binary=True).execute(GUARDS_OF_RANGE, _range(chunk, types)).fetchall()
-    return {Stream(tenant, type_, id_): version for tenant, type_, id_, version in rows}
+    return {Stream(*key): Guard(version, event_id) for *key, version, event_id in rows}
 
 
 def histories_of_chunk(
-    events: psycopg.Connection, chunk: Chunk, types: Sequence[str], versions: Mapping[Stream, int]
+    events: psycopg.Connection, chunk: Chunk, types: Sequence[str], guards: Mapping[Stream, Guard]
 ) -> list[History]:
-    """The histories of a chunk's streams, each exactly to its version. Raises Broken."""
+    """The histories of a chunk's streams, each exactly to its guard. Raises Broken."""
     rows = events.cursor(binary=True).execute(EVENTS_OF_RANGE, _range(chunk, types)).fetchall()
-    return list(_histories(rows, versions, purged(events)))
+    return list(_histories(rows, guards, purged(events)))
 
 
-def histories_of(events: psycopg.Connection, versions: Mapping[Stream, int]) -> list[History]:
-    """The histories of these streams, each exactly to its version. Raises Broken."""
-    streams = list(versions)
+def histories_of(events: psycopg.Connection, guards: Mapping[Stream, Guard]) -> list[History]:
+    """The histories of these streams, each exactly to its guard. Raises Broken."""
+    streams = list(guards)
     arguments = ([s.tenant_id for s in streams], [s.type for s in streams], [s.id for s in streams])
     rows = events.cursor(binary=True).execute(EVENTS_OF_STREAMS, arguments).fetchall()
-    return list(_histories(rows, versions, purged(events)))
+    return list(_histories(rows, guards, purged(events)))
 
 
-def _histories(rows: Iterable[Row], versions: Mapping[Stream, int], without: Collection[UUID]) -> Iterator[History]:
-    missing = {stream: version for stream, version in versions.items() if stream.tenant_id not in without}
-    for stream, version in versions.items():
+def _histories(rows: Iterable[Row], guards: Mapping[Stream, Guard], without: Collection[UUID]) -> Iterator[History]:
+    missing = {stream: guard for stream, guard in guards.items() if stream.tenant_id not in without}
+    for stream, guard in guards.items():
         if stream.tenant_id in without:
-            yield History(stream, version, None)
+            yield History(stream, guard, None)
     for key, stored in groupby(rows, lambda row: (row[0], row[1], row[2])):
         stream = Stream(*key)
         if stream in missing:
             yield history(stream, missing.pop(stream), (Stored(*row[3:]) for row in stored))
-    for stream, version in missing.items():
-        yield history(stream, version, ())
+    for stream, guard in missing.items():
+        yield history(stream, guard, ())
 
 
 def differing(
     connection: psycopg.Connection, guard: sql.Composable, types: Sequence[str] | None, limit: int
-) -> dict[Stream, int | None]:
-    """Streams that the next tables have at another version than the live ones, with the live version."""
+) -> dict[Stream, Guard | None]:
+    """Streams that the tables beside have at another version than the live ones, with the live guard."""
     query = sql.SQL(DIFFERING).format(guard=guard)
     rows = connection.execute(query, {"types": list(types) if types else None, "limit": limit}).fetchall()
-    return {Stream(tenant, type_, id_): version for tenant, type_, id_, version in rows}
+    return {Stream(*key): None if version is None else Guard(version, event_id) for *key, version, event_id in rows}
 
 
 def purged(events: psycopg.Connection) -> set[UUID]:
