@@ -87,7 +87,7 @@ class EventStore:
             refused = await self._sent(connection, [command], None)
         except errors.UniqueViolation as error:
             raise _meaning(error) from error
-        demand(refused.get(command.id))
+        _demand(refused.get(command.id))
 
     async def append_one(self, command: Prepared) -> None:
         """`append` of what is encoded already.
@@ -104,7 +104,7 @@ class EventStore:
                 refused = await self.append_batch([command])
             except errors.UniqueViolation as again:
                 raise _meaning(again) from again
-        demand(refused.get(command.id))
+        _demand(refused.get(command.id))
 
     async def append_batch(self, commands: Sequence[Prepared], lock_timeout: str | None = None) -> dict[UUID, str]:
         """Append commands that share no claim in one transaction; those that were left out, each with its reason.
@@ -122,8 +122,7 @@ class EventStore:
         return {UUID(id_): reason for id_, reason in row[0].items()} if row and row[0] else {}
 
 
-def demand(reason: str | None) -> None:
-    """Raise what a refusal of the SQL function means; None is none."""
+def _demand(reason: str | None) -> None:
     if reason is not None:
         raise REFUSALS[reason]
 

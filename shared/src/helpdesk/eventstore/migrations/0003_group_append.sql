@@ -77,20 +77,22 @@ begin
                     continue;
                 end if;
                 -- A statement of its own: it must see what was committed before the lock was free.
-                select i.fingerprint into kept from :schema.idempotency i
+                select i.fingerprint, i.command_id into kept from :schema.idempotency i
                 where i.tenant_id = t.tenant and i.principal = c.principal and i.method = c.method
                   and i.path = c.path and i.key = c.key and i.expires_at > clock_timestamp();
                 if found then
                     refused := refused || c.id;
-                    reasons := reasons || case when kept.fingerprint = decode(c.fingerprint, 'hex')
-                                               then 'answered' else 'reused' end;
+                    reasons := reasons || case when kept.command_id = c.id then 'duplicate'
+                                               when kept.fingerprint = decode(c.fingerprint, 'hex') then 'answered'
+                                               else 'reused' end;
                 end if;
             end loop;
         end if;
         select array_agg(x.id) as ids, array_agg(x.reason) as reasons into too_late from (
+            -- Scalar sub-selects: of an EXISTS the planner would make a hash over all events of the tenant.
             select k.id, case
-                when exists (
-                    select from :schema.event e where e.tenant_id = t.tenant and e.command_id = k.id)
+                when (select e.version from :schema.event e
+                      where e.tenant_id = t.tenant and e.command_id = k.id limit 1) is not null
                 then 'duplicate'
                 -- Both ways: a predecessor that is missing would leave a hole, a successor would undo the batch.
                 when exists (
