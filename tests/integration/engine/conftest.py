@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from integration.engine.rig import Engine, engine
+from integration.engine.rig import Engine, Topic, Views, engine, ledgered, topic
 from localstack.stack import Servers
 
 
@@ -19,4 +19,18 @@ async def store(servers: Servers) -> AsyncIterator[Engine]:
 async def own(servers: Servers) -> AsyncIterator[Engine]:
     """Nobody else's."""
     async with engine(servers) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(scope="module")
+async def views(servers: Servers) -> AsyncIterator[Views]:
+    """A consumer's database, shared by a file: every test has streams and a topic of its own."""
+    async with ledgered(servers) as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def bus(views: Views) -> AsyncIterator[Topic]:
+    """A topic of one's own."""
+    async with topic(views.engine) as one:
         yield one

@@ -16,8 +16,11 @@ import projector.app
 from command_api.settings import CommandMigrateSettings
 from helpdesk.bus import envelope
 from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.apply import Handler, Refold
 from helpdesk.consumer.batch import StreamBatch
-from helpdesk.consumer.subscriber import ConsumerSettings, Handler, Subscriber
+from helpdesk.consumer.history import History
+from helpdesk.consumer.settings import ConsumerSettings, Limits
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.events import Event
 from helpdesk.events.operations import SystemProbed
 from helpdesk.eventstore import relay
@@ -30,6 +33,7 @@ from projector.settings import ProjectorMigrateSettings
 
 PARTITIONS = 3
 NOBODY = Metadata(None, None, None)
+EPOCH = UUID(int=1)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -208,7 +212,7 @@ def record(stream: Stream, version: int, remaining: int = 0, **changes: Any) -> 
         "version": version,
         "xid": "700",
         "position": version,
-        "store_epoch": UUID(int=1),
+        "store_epoch": EPOCH,
         "command_id": None,
         "ordinal": 1,
         "remaining": remaining,
@@ -227,7 +231,7 @@ def records(stream: Stream, last: int, first: int = 1) -> list[bytes]:
 LEDGER = """
 create table views.ledger (
     tenant_id uuid, stream_id uuid, version integer, who text, primary key (tenant_id, stream_id, version));
-grant select, insert on views.ledger to views_background"""
+grant select, insert, delete on views.ledger to views_background"""
 INSERT = "insert into views.ledger values (%s, %s, %s, %s)"
 
 
@@ -251,13 +255,67 @@ async def written(engine: Engine, stream: Stream) -> list[int]:
     return [version for (version,) in found]
 
 
+@dataclass
+class Views:
+    """A projector's logins on a database with a ledger, whose store is the one that `record` names."""
+
+    engine: Engine
+    pool: Pool
+    history: History
+
+
+@asynccontextmanager
+async def ledgered(servers: Servers) -> AsyncIterator[Views]:
+    async with (
+        engine(servers) as one,
+        open_pool(one.dsn("projector"), name="test-consumer", max_size=8) as pool,
+        open_pool(one.dsn("projector_events"), name="test-history", max_size=2) as events_pool,
+    ):
+        await one.sql(LEDGER)
+        await one.sql("update events.store set epoch = %s", EPOCH)
+        yield Views(one, pool, History(events_pool))
+
+
+async def refold_ledger(connection: Connection, history: StreamBatch) -> None:
+    """What was written of a stream, again."""
+    stream = history.stream
+    await connection.execute("delete from views.ledger where stream_id = %s", (stream.id,))
+    await ledger("again")(connection, [history])
+
+
+async def stored(engine: Engine, stream: Stream, after: int = 0) -> list[bytes]:
+    """What the store has of a stream, as the relay writes it."""
+    rows = await engine.sql(
+        "select version, remaining, event_id, xid::text, position from events.event"
+        " where stream_id = %s and version > %s order by version",
+        stream.id,
+        after,
+    )
+    return [
+        record(stream, version, remaining, event_id=event_id, xid=xid, position=position)
+        for version, remaining, event_id, xid, position in rows
+    ]
+
+
+def partition_of(stream: Stream) -> int:
+    """Where the relay puts it."""
+    return stream.shard % PARTITIONS
+
+
 @asynccontextmanager
 async def subscribed(
-    pool: Pool, topic: Topic, handler: Handler, group: str | None = None, max_records: int = 500
+    views: Views,
+    topic: Topic,
+    handler: Handler,
+    group: str | None = None,
+    max_records: int = 500,
+    limits: Limits = Limits(look_s=0.2),  # noqa: B008 - frozen
+    refold: Refold = refold_ledger,
 ) -> AsyncIterator[Subscriber]:
     """A consumer that runs for as long as the block."""
-    settings = ConsumerSettings("views", topic.bootstrap, topic.name, group or f"g-{uuid4().hex[:8]}", max_records)
-    consumer = Subscriber(settings, pool, handler)
+    name = group or f"g-{uuid4().hex[:8]}"
+    settings = ConsumerSettings("views", topic.bootstrap, topic.name, name, max_records, "views.switch", limits)
+    consumer = Subscriber(settings, views.pool, handler, views.history, refold)
     task = asyncio.create_task(consumer.run())
     try:
         yield consumer
@@ -265,3 +323,16 @@ async def subscribed(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def handled(consumer: Subscriber, count: int) -> None:
+    """Until that many records were applied or dropped; a halt fails at once."""
+    state = consumer.state
+    await eventually(lambda: state.halted or state.applied + state.dropped >= count)
+    assert state.halted is None, state.halted
+
+
+async def halted(consumer: Subscriber) -> str:
+    await eventually(lambda: consumer.state.halted is not None)
+    assert consumer.state.reason == f"halted: {consumer.state.halted}"
+    return str(consumer.state.halted)

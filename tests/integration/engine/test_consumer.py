@@ -1,71 +1,30 @@
 """The consumer (design §6): each event is applied once, in order, in whole commands; or it stops and says why."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from uuid import uuid4
 
 import psycopg
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from helpdesk.consumer.batch import StreamBatch
-from helpdesk.consumer.subscriber import Subscriber
-from helpdesk.postgres.pool import Connection, Pool, open_pool
+from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
 from integration.engine.rig import (
-    LEDGER,
-    Engine,
     Topic,
-    engine,
+    Views,
     eventually,
     eventually_true,
+    handled,
     ledger,
     new_stream,
     record,
     records,
     subscribed,
-    topic,
     written,
 )
-from localstack.stack import Servers
-
-
-@dataclass
-class Views:
-    """A projector's login on a database with a ledger."""
-
-    engine: Engine
-    pool: Pool
-
-
-@pytest_asyncio.fixture(scope="module")
-async def views(servers: Servers) -> AsyncIterator[Views]:
-    async with engine(servers) as one, open_pool(one.dsn("projector"), name="test-consumer", max_size=8) as pool:
-        await one.sql(LEDGER)
-        yield Views(one, pool)
-
-
-@pytest_asyncio.fixture
-async def bus(views: Views) -> AsyncIterator[Topic]:
-    """A topic of one's own."""
-    async with topic(views.engine) as one:
-        yield one
-
-
-async def handled(consumer: Subscriber, count: int) -> None:
-    """Until that many records were applied or dropped; a halt fails at once."""
-    state = consumer.state
-    await eventually(lambda: state.halted or state.applied + state.dropped >= count)
-    assert state.halted is None, state.halted
-
-
-async def halted(consumer: Subscriber) -> str:
-    await eventually(lambda: consumer.state.halted is not None)
-    assert consumer.state.reason == f"halted: {consumer.state.halted}"
-    return str(consumer.state.halted)
 
 
 async def progress(views: Views, bus: Topic) -> int:
@@ -83,7 +42,7 @@ async def test_every_record_that_comes_twice_is_applied_once(views: Views, bus: 
     for stream in streams:
         for value in records(stream, 4):
             await bus.send(value, value)
-    async with subscribed(views.pool, bus, ledger()) as consumer:
+    async with subscribed(views, bus, ledger()) as consumer:
         await handled(consumer, 40)
         assert (consumer.state.applied, consumer.state.dropped) == (20, 20)
     for stream in streams:
@@ -94,7 +53,7 @@ async def test_every_record_that_comes_twice_is_applied_once(views: Views, bus: 
 async def test_a_relay_that_began_again_repeats_a_stretch_in_order(views: Views, bus: Topic) -> None:
     stream = new_stream()
     await bus.send(*records(stream, 6), *records(stream, 9, first=3))
-    async with subscribed(views.pool, bus, ledger(), max_records=4) as consumer:
+    async with subscribed(views, bus, ledger(), max_records=4) as consumer:
         await handled(consumer, 13)
     assert await written(views.engine, stream) == list(range(1, 10))
 
@@ -105,10 +64,10 @@ async def test_a_partition_that_is_read_again_from_its_beginning_changes_nothing
 ) -> None:
     stream, group = new_stream(), uuid4().hex
     await bus.send(*records(stream, 10))
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await handled(consumer, 10)
     await views.engine.sql(f"{forgetting} where topic = %s", bus.name)
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await handled(consumer, 10)
         assert (consumer.state.applied, consumer.state.dropped) == (0, 10)
         await bus.send(*records(stream, 12, first=11))
@@ -122,11 +81,11 @@ async def test_kafkas_own_offset_is_never_believed(views: Views, bus: Topic, off
     """Behind, as after a kill between our commit and the hint; or far ahead, as nobody knows why."""
     stream, group = new_stream(), uuid4().hex
     await bus.send(*records(stream, 20))
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await handled(consumer, 20)
     await bus.send(*records(stream, 40, first=21))
     await commit(bus, group, offset)
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await handled(consumer, 20)
         assert (consumer.state.applied, consumer.state.dropped) == (20, 0)
     assert await written(views.engine, stream) == list(range(1, 41))
@@ -136,7 +95,7 @@ async def test_a_first_start_believes_no_offset_either(views: Views, bus: Topic)
     stream, group = new_stream(), uuid4().hex
     await bus.send(*records(stream, 20))
     await commit(bus, group, 15)
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await handled(consumer, 20)
     assert await written(views.engine, stream) == list(range(1, 21))
 
@@ -156,7 +115,7 @@ async def test_consumers_that_are_cut_off_again_and_again_apply_each_event_once(
     stream, group = new_stream(), uuid4().hex
     await bus.send(*records(stream, 60))
     for stop_at in (5, 20, 45, 60):
-        async with subscribed(views.pool, bus, ledger(pause_s=0.002), group, max_records=5) as consumer:
+        async with subscribed(views, bus, ledger(pause_s=0.002), group, max_records=5) as consumer:
             state = consumer.state
             await eventually(partial(getattr, state, "placed"))
 
@@ -176,13 +135,13 @@ async def test_half_a_command_waits_for_its_rest_however_often_the_consumer_begi
     stream, other, group = new_stream(), new_stream(), uuid4().hex
     await bus.send(record(stream, 1), record(stream, 2, remaining=2))
     for n in (1, 2):
-        async with subscribed(views.pool, bus, ledger(), group) as consumer:
+        async with subscribed(views, bus, ledger(), group) as consumer:
             await bus.send(record(other, n))
             await eventually_true(partial(has, views, other, n))
             assert consumer.state.reason is None
             assert await written(views.engine, stream) == [1]
             assert await progress(views, bus) == 1
-    async with subscribed(views.pool, bus, ledger(), group) as consumer:
+    async with subscribed(views, bus, ledger(), group) as consumer:
         await bus.send(record(stream, 3, remaining=1), record(stream, 4))
         await eventually_true(lambda: has(views, stream, 4))
         assert consumer.state.reason is None
@@ -196,7 +155,7 @@ async def has(views: Views, of: Stream, version: int) -> bool:
 
 async def test_half_a_command_that_comes_alone_does_not_halt(views: Views, bus: Topic) -> None:
     stream = new_stream()
-    async with subscribed(views.pool, bus, ledger(), max_records=1) as consumer:
+    async with subscribed(views, bus, ledger(), max_records=1) as consumer:
         await bus.send(record(stream, 1, remaining=1))
         await bus.send(record(stream, 2))
         await handled(consumer, 2)
@@ -226,7 +185,7 @@ async def test_a_handler_that_cannot_reach_the_database_is_asked_again(views: Vi
                 pass
 
     await bus.send(*records(stream, 3))
-    async with subscribed(views.pool, bus, flaky) as consumer:
+    async with subscribed(views, bus, flaky) as consumer:
         await handled(consumer, 3)
     assert attempts >= 4
     assert await written(views.engine, stream) == [1, 2, 3]
@@ -235,85 +194,11 @@ async def test_a_handler_that_cannot_reach_the_database_is_asked_again(views: Vi
 async def test_an_unknown_type_moves_the_guard_and_is_counted(views: Views, bus: Topic) -> None:
     stream = new_stream()
     await bus.send(record(stream, 1), record(stream, 2, type="system.sang"), record(stream, 3))
-    async with subscribed(views.pool, bus, ledger()) as consumer:
+    async with subscribed(views, bus, ledger()) as consumer:
         await handled(consumer, 3)
         assert consumer.state.unknown == 1
     guard = "select version from views.stream_guard where stream_id = %s"
     assert await views.engine.value(guard, stream.id) == 3
-
-
-# --- what halts -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_gap_halts_loudly_and_nothing_is_applied_past_it(views: Views, bus: Topic) -> None:
-    stream, other = new_stream(), new_stream()
-    async with subscribed(views.pool, bus, ledger()) as consumer:
-        await bus.send(*records(stream, 2))
-        await handled(consumer, 2)
-        await bus.send(record(stream, 4), record(stream, 5))
-        assert str(stream.id) in await halted(consumer)
-        await bus.send(record(other, 1), record(stream, 3))
-        await bus.send(record(other, 1), partition=1)
-    assert await written(views.engine, stream) == [1, 2]
-    assert await written(views.engine, other) == []
-    assert await progress(views, bus) == 2
-
-
-POISON = {
-    "not JSON": b"\xff not json",
-    "null": None,
-    "no envelope": b"{}",
-    "unknown version": record(new_stream(), 1, schema_version=99),
-    "data that does not fit": record(new_stream(), 1, data={"at": "Ada's secret"}),
-}
-
-
-@pytest.mark.parametrize("kind", POISON)
-async def test_poison_halts_and_says_where(views: Views, bus: Topic, kind: str) -> None:
-    stream = new_stream()
-    async with subscribed(views.pool, bus, ledger()) as consumer:
-        await bus.send(record(stream, 1))
-        await handled(consumer, 1)
-        await bus.send(POISON[kind], record(stream, 2))
-        reason = await halted(consumer)
-    assert reason.startswith(f"{bus.name}/0 offset 1: ")
-    assert "Ada" not in reason
-    assert await written(views.engine, stream) == [1]
-    assert await progress(views, bus) == 1
-
-
-async def test_an_error_in_the_handler_itself_halts(views: Views, bus: Topic) -> None:
-    stream = new_stream()
-
-    async def broken(connection: Connection, batches: Sequence[StreamBatch]) -> None:
-        await ledger()(connection, batches)
-        raise LookupError("no such thing")
-
-    await bus.send(record(stream, 1))
-    async with subscribed(views.pool, bus, broken) as consumer:
-        assert "LookupError" in await halted(consumer)
-    assert await written(views.engine, stream) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ("update views.progress set topic_id = gen_random_uuid() where topic = %s", "another topic"),
-        ("update views.progress set next_offset = 1000 where topic = %s", "offset 1000 is outside"),
-    ],
-)
-async def test_progress_that_does_not_belong_to_this_topic_halts(
-    views: Views, bus: Topic, change: str, reason: str
-) -> None:
-    stream = new_stream()
-    await bus.send(record(stream, 1))
-    async with subscribed(views.pool, bus, ledger()) as consumer:
-        await handled(consumer, 1)
-    await views.engine.sql(change, bus.name)
-    await bus.send(record(stream, 2))
-    async with subscribed(views.pool, bus, ledger()) as consumer:
-        assert reason in await halted(consumer)
-    assert await written(views.engine, stream) == [1]
 
 
 # --- several consumers ------------------------------------------------------------------------------------------------
@@ -321,17 +206,17 @@ async def test_progress_that_does_not_belong_to_this_topic_halts(
 
 async def test_two_consumers_share_the_work_and_a_rebalance_doubles_nothing(views: Views, bus: Topic) -> None:
     streams = [new_stream() for _ in range(6)]
-    group, pool = uuid4().hex, views.pool
+    group = uuid4().hex
 
     async def produce(first: int, last: int) -> None:
         for version in range(first, last + 1):
             for n, stream in enumerate(streams):
                 await bus.send(record(stream, version), partition=n % 3)
 
-    async with subscribed(pool, bus, ledger("one", 0.003), group, max_records=7) as one:
+    async with subscribed(views, bus, ledger("one", 0.003), group, max_records=7) as one:
         await produce(1, 10)
         await eventually(lambda: one.state.applied > 20)
-        async with subscribed(pool, bus, ledger("two", 0.003), group, max_records=7) as two:
+        async with subscribed(views, bus, ledger("two", 0.003), group, max_records=7) as two:
             producing = asyncio.create_task(produce(11, 30))  # while the group is rebalanced
             await eventually(lambda: one.state.placed and two.state.placed)
             await producing
@@ -362,8 +247,8 @@ async def test_a_zombie_loses_on_the_guard_and_goes_on(views: Views, bus: Topic)
         for stream in streams:
             await bus.send(record(stream, version))
     async with (
-        subscribed(views.pool, bus, ledger("one", 0.01), max_records=9) as one,
-        subscribed(views.pool, bus, ledger("two", 0.01), max_records=9) as two,
+        subscribed(views, bus, ledger("one", 0.01), max_records=9) as one,
+        subscribed(views, bus, ledger("two", 0.01), max_records=9) as two,
     ):
         await handled(one, 120)
         await handled(two, 120)

@@ -71,6 +71,7 @@ class World:
     issuer: Issuer
     applied: Applied
     worker_pool: Pool
+    events_pool: Pool
     client: httpx.AsyncClient
     versions: dict[Stream, int] = field(default_factory=dict)
     intake: Subscriber = field(init=False)
@@ -82,7 +83,7 @@ class World:
         self.relaying = Running(self._relay)
 
     async def _consume(self) -> None:
-        self.intake = build_intake(self.settings, self.worker_pool)
+        self.intake = build_intake(self.settings, self.worker_pool, self.events_pool)
         await self.intake.run()
 
     async def _relay(self) -> None:
@@ -198,6 +199,7 @@ async def running(servers: Servers) -> AsyncIterator[World]:
     async with (
         open_pool(values["command_api_database_url"], name="test-append") as append_pool,
         open_pool(settings.notifier_worker_database_url, name="test-intake") as worker_pool,
+        open_pool(settings.notifier_events_database_url, name="test-history") as events_pool,
         open_pool(settings.notifier_database_url, name="test-serve") as pool,
     ):
         app = build_app(settings, pool)
@@ -210,6 +212,7 @@ async def running(servers: Servers) -> AsyncIterator[World]:
             issuer=Issuer(Path(values["jwt_signing_key_file"]), settings, 3600),
             applied=applied,
             worker_pool=worker_pool,
+            events_pool=events_pool,
             client=client,
         )
         waiting = Running(applied.run)

@@ -125,8 +125,8 @@ class Rig:
             bootstrap=self.settings.kafka_bootstrap_servers,
             topic=self.settings.events_topic,
         )
-        async with app.worker_pool(self.settings) as pool:
-            consumer = app.intake(self.settings, pool)
+        async with app.worker_pool(self.settings) as pool, app.events_pool(self.settings) as history:
+            consumer = app.intake(self.settings, pool, history)
             async with running(consumer.run, lambda: relay.run(events)):
                 yield
 
@@ -170,6 +170,7 @@ async def dispatcher(servers: Servers) -> AsyncIterator[Rig]:
         "MIGRATE_DATABASE_URL": admin,
         "WEBHOOK_DISPATCHER_DATABASE_URL": dsn_of("webhook_dispatcher", admin, servers.secrets),
         "WEBHOOK_DISPATCHER_WORKER_DATABASE_URL": dsn_of("webhook_worker", admin, servers.secrets),
+        "WEBHOOK_DISPATCHER_EVENTS_DATABASE_URL": dsn_of("webhook_events", admin, servers.secrets),
         "CURSOR_SECRET": servers.secrets.cursor_secret,
         "WEBHOOK_SECRETS_KEY": servers.secrets.webhook_secrets_key,
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",

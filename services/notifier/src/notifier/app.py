@@ -3,30 +3,33 @@
 from fastapi import FastAPI
 
 from helpdesk.auth.tokens import Verifier
-from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
+from helpdesk.consumer.history import History
+from helpdesk.consumer.settings import ConsumerSettings
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.http.app import build_api
-from helpdesk.http.health import Check, health_routes
+from helpdesk.http.health import Check, consuming, health_routes
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, reachable
 from notifier.routes import notification_routes
 from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
-from notifier.subscribers import take_in
+from notifier.subscribers import refold, take_in
 
 SCHEMA = "notices"
 MIGRATIONS = (Migrations("helpdesk.consumer.migrations", SCHEMA), Migrations("notifier.migrations", SCHEMA))
 
 
-def build_intake(settings: IntakeSettings, pool: Pool) -> Subscriber:
-    """The consumer of the event topic, not yet running."""
+def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
+    """The consumer of the event topic, not yet running; `events` are connections that read history."""
     consumer = ConsumerSettings(
         schema=SCHEMA,
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=f"{settings.topic_prefix}.notifier",
+        limits=settings.limits,
     )
-    return Subscriber(consumer, pool, take_in)
+    return Subscriber(consumer, pool, take_in, History(events), refold)
 
 
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
@@ -44,11 +47,7 @@ def _checks(pool: Pool, intake: Subscriber | None) -> dict[str, Check]:
 
     checks: dict[str, Check] = {"database": database}
     if intake is not None:
-
-        async def consuming() -> str | None:
-            return intake.state.reason
-
-        checks["intake"] = consuming
+        checks["intake"] = consuming(intake.state)
     return checks
 
 

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from helpdesk.consumer.settings import ConsumingSettings
 from helpdesk.settings import (
     CursorSettings,
     Dsn,
@@ -13,7 +14,7 @@ from helpdesk.settings import (
 )
 
 
-class IntakeSettings(KafkaSettings, LogSettings):
+class IntakeSettings(ConsumingSettings, KafkaSettings, LogSettings):
     """What `intake` needs."""
 
     notifier_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes notifications.")

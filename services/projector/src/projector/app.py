@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
+from helpdesk.consumer.history import History
+from helpdesk.consumer.settings import ConsumerSettings
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.http.app import build_api
-from helpdesk.http.health import health_routes
+from helpdesk.http.health import consuming, health_routes
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, open_pool, reachable
 from projector.settings import ProjectorMigrateSettings, ProjectorSettings
-from projector.subscribers import project
+from projector.subscribers import project, refold
 
 MIGRATIONS = (Migrations("helpdesk.consumer.migrations", "views"), Migrations("projector.migrations", "views"))
 
@@ -20,14 +22,19 @@ MIGRATIONS = (Migrations("helpdesk.consumer.migrations", "views"), Migrations("p
 @asynccontextmanager
 async def subscriber(settings: ProjectorSettings) -> AsyncIterator[tuple[Subscriber, Pool]]:
     """The consumer of the event topic, not yet running, and its pool."""
-    async with open_pool(settings.projector_database_url, name="projector", max_size=4) as pool:
+    async with (
+        open_pool(settings.projector_database_url, name="projector", max_size=4) as pool,
+        open_pool(settings.projector_events_database_url, name="projector-events", max_size=2) as events,
+    ):
         consumer = ConsumerSettings(
             schema="views",
             bootstrap=settings.kafka_bootstrap_servers,
             topic=settings.events_topic,
             group=f"{settings.topic_prefix}.projector",
+            switch="views.switch",
+            limits=settings.limits,
         )
-        yield Subscriber(consumer, pool, project), pool
+        yield Subscriber(consumer, pool, project, History(events), refold), pool
 
 
 def build_app(consumer: Subscriber, pool: Pool) -> FastAPI:
@@ -36,11 +43,8 @@ def build_app(consumer: Subscriber, pool: Pool) -> FastAPI:
     async def database() -> str | None:
         return None if await reachable(pool) else "the database of the views does not answer"
 
-    async def consuming() -> str | None:
-        return consumer.state.reason
-
     app = build_api("Acme Tickets: projector")
-    app.include_router(health_routes({"database": database, "consumer": consuming}))
+    app.include_router(health_routes({"database": database, "consumer": consuming(consumer.state)}))
     return app
 
 

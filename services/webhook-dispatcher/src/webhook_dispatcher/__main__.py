@@ -1,8 +1,11 @@
-"""Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate`."""
+"""Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate | unpark`."""
 
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
+
+from helpdesk.consumer.unpark import unparking
 
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.http.app import edge
@@ -26,8 +29,8 @@ async def serve(settings: WebhookSettings) -> None:
 
 async def intake(settings: IntakeSettings) -> None:
     """Events to due deliveries."""
-    async with app.worker_pool(settings) as pool:
-        await run_jobs([app.intake(settings, pool).run])
+    async with app.worker_pool(settings) as pool, app.events_pool(settings) as events:
+        await run_jobs([app.intake(settings, pool, events).run])
 
 
 async def send(settings: SendSettings) -> None:
@@ -43,12 +46,22 @@ async def relay(settings: IntakeSettings) -> None:
 
 async def everything(settings: WebhookSettings) -> None:
     """All of it in one process."""
-    async with app.serving_pool(settings) as pool, app.worker_pool(settings) as workers:
-        consumer, sender, state = app.intake(settings, workers), app.sender(settings, workers), RelayState()
+    async with (
+        app.serving_pool(settings) as pool,
+        app.worker_pool(settings) as workers,
+        app.events_pool(settings) as events,
+    ):
+        consumer, sender, state = app.intake(settings, workers, events), app.sender(settings, workers), RelayState()
         poke = app.poker(settings)
         api = app.build_app(settings, pool, poke, app.worker_checks(consumer, sender, state))
         jobs = [poke.run, consumer.run, sender.run, app.relaying(settings, state)]
         await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, jobs)
+
+
+async def unpark(settings: IntakeSettings, words: list[str]) -> None:
+    """Let parked streams go on."""
+    async with app.worker_pool(settings) as pool, app.events_pool(settings) as events:
+        await unparking(app.intake(settings, pool, events).applier, words)
 
 
 def main(argv: list[str]) -> None:
@@ -66,8 +79,12 @@ def main(argv: list[str]) -> None:
             _run(WebhookSettings, everything)
         case ["migrate"]:
             _run(WebhookMigrateSettings, app.migrate)
+        case ["unpark", *words]:
+            _run(IntakeSettings, partial(unpark, words=words))
         case _:
-            raise SystemExit("usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate")
+            raise SystemExit(
+                "usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate | unpark"
+            )
 
 
 def _run(settings: type[S], part: Callable[[S], Coroutine[Any, Any, None]]) -> None:

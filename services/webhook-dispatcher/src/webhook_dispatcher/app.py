@@ -8,11 +8,13 @@ from fastapi import FastAPI
 
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
-from helpdesk.consumer.subscriber import ConsumerSettings, Subscriber
+from helpdesk.consumer.history import History
+from helpdesk.consumer.settings import ConsumerSettings
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.eventstore import relay
 from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
 from helpdesk.http.app import build_api
-from helpdesk.http.health import Check, health_routes
+from helpdesk.http.health import Check, consuming, health_routes
 from helpdesk.http.server import Job
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
@@ -22,7 +24,7 @@ from webhook_dispatcher.routes import webhook_routes
 from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
 from webhook_dispatcher.store import SCHEMA
-from webhook_dispatcher.subscribers import take_in
+from webhook_dispatcher.subscribers import refold, take_in
 from webhook_dispatcher.vault import Vault
 
 MIGRATIONS = (
@@ -62,20 +64,28 @@ async def worker_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
         yield pool
 
 
+@asynccontextmanager
+async def events_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
+    """Connections of the role that reads history."""
+    async with open_pool(settings.webhook_dispatcher_events_database_url, name="webhook-events", max_size=2) as pool:
+        yield pool
+
+
 def poker(settings: WebhookSettings) -> Poke:
     """What wakes the relay after a commit; its `run` belongs to the jobs of whoever serves."""
     return Poke(settings.webhook_dispatcher_database_url, SCHEMA)
 
 
-def intake(settings: IntakeSettings, pool: Pool) -> Subscriber:
-    """The consumer of the event topic."""
+def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
+    """The consumer of the event topic; `events` are connections that read history."""
     consumer = ConsumerSettings(
         schema=SCHEMA,
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=settings.group,
+        limits=settings.limits,
     )
-    return Subscriber(consumer, pool, take_in)
+    return Subscriber(consumer, pool, take_in, History(events), refold)
 
 
 def sender(settings: SendSettings, pool: Pool) -> Sender:
@@ -99,16 +109,13 @@ def relaying(settings: IntakeSettings, state: RelayState | None = None) -> Job:
 def worker_checks(consumer: Subscriber, sending: Sender, state: RelayState) -> Mapping[str, Check]:
     """How the workers are, for the health of a process that runs them all."""
 
-    async def taking_in() -> str | None:
-        return consumer.state.reason
-
     async def sends() -> str | None:
         return sending.state.error
 
     async def relays() -> str | None:
         return "the relay cannot reach its database or Kafka" if state.error else None
 
-    return {"intake": taking_in, "send": sends, "relay": relays}
+    return {"intake": consuming(consumer.state), "send": sends, "relay": relays}
 
 
 async def migrate(settings: WebhookMigrateSettings) -> None:

@@ -1,24 +1,48 @@
-"""What a batch of records comes to: pure functions from records and guard versions to what may be applied."""
+"""What a batch of records comes to: pure functions from records and guards to what may be applied."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
+from helpdesk.bus.envelope import Unreadable
 from helpdesk.recorded import RecordedEvent, Stream
 
+NOWHERE: Final = -1
+"""The partition of what comes from the store and not from Kafka: it is no progress."""
 
-class Gap(Exception):
-    """A stream's next version is missing: applying what follows would lose it."""
+
+class Diverged(Exception):
+    """A version that was applied carries another event now: this store is not the one that was consumed before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One decoded record and where it stood."""
+    """One event and where it stood."""
 
     partition: int
     offset: int
-    recorded: RecordedEvent
+    recorded: RecordedEvent | Unreadable
     store_epoch: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A record that is no envelope: nobody can say which stream it belongs to."""
+
+    partition: int
+    offset: int
+    value: bytes
+    error: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """A batch: its events, what among it is garbage, and partition → the offset after its last record."""
+
+    received: list[Received] = field(default_factory=list)
+    garbage: list[Garbage] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +58,52 @@ class StreamBatch:
         """The stream's version when these are applied."""
         return self.from_version + len(self.events)
 
+    @property
+    def redacts(self) -> bool:
+        """Whether what was made from earlier events must be made anew."""
+        return any(one.redacts for one in self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How far a stream is applied, and the event that stands there (None: it was not kept)."""
+
+    version: int
+    event_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stream is at `version`, and what came next is `found`."""
+
+    stream: Stream
+    version: int
+    found: int
+
+    def __str__(self) -> str:
+        return f"{self.stream} is at {self.version}, the next record is {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A stream is to wait from `version` on; `error` reveals nothing that people wrote."""
+
+    stream: Stream
+    version: int
+    error: str
+
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """`batches` are to be applied now; `tail` is the beginning of commands whose rest has not come yet."""
+    """`batches` are to be applied now; `tail` is the beginning of commands whose rest has not come yet.
 
-    batches: Sequence[StreamBatch]
-    tail: Sequence[Received]
+    `gaps` must be healed first; `parks` are streams whose next event cannot be read.
+    """
+
+    batches: Sequence[StreamBatch] = ()
+    tail: Sequence[Received] = ()
+    gaps: Sequence[Gap] = ()
+    parks: Sequence[Park] = ()
 
 
 def streams_of(received: Iterable[Received]) -> list[Stream]:
@@ -48,25 +111,54 @@ def streams_of(received: Iterable[Received]) -> list[Stream]:
     return sorted({one.recorded.stream for one in received})
 
 
-def sort(received: Sequence[Received], versions: Mapping[Stream, int]) -> Sorted:
-    """Judge each record by its stream's guard: lower is dropped, next is taken, beyond it is a Gap.
+NEW: Final = Guard(0)
 
-    A stream's last command stays in the tail until it is whole: a reader of the views never sees half a command.
+
+def sort(
+    received: Sequence[Received], guards: Mapping[Stream, Guard], parked: Collection[Stream] = frozenset()
+) -> Sorted:
+    """Judge each record by its stream's guard: lower is dropped, next is taken, beyond it is a gap.
+
+    Records of parked streams wait in the store and are no tail. A stream's last command stays in the tail until it is
+    whole: a reader of the views never sees half a command. Raises Diverged.
     """
-    batches, tail = [], []
     by_stream: dict[Stream, list[Received]] = {}
+    gaps: dict[Stream, Gap] = {}
+    parks: dict[Stream, Park] = {}
     for one in received:
-        taken = by_stream.setdefault(one.recorded.stream, [])
-        expected = versions.get(one.recorded.stream, 0) + len(taken) + 1
-        if one.recorded.version == expected:
-            taken.append(one)
-        elif one.recorded.version > expected:
-            raise Gap(f"{one.recorded.stream} is at {expected - 1}, the next record is {one.recorded.version}")
+        recorded = one.recorded
+        stream = recorded.stream
+        if stream in parked or stream in parks or stream in gaps:
+            continue
+        taken = by_stream.setdefault(stream, [])
+        guard = guards.get(stream, NEW)
+        at = guard.version + len(taken)
+        if recorded.version == at + 1:
+            if isinstance(recorded, Unreadable):
+                parks[stream] = Park(stream, recorded.version, recorded.reason)
+            else:
+                taken.append(one)
+        elif recorded.version > at + 1:
+            gaps[stream] = Gap(stream, at, recorded.version)
+        elif _known(recorded.version, guard, taken) not in (None, recorded.event_id):
+            raise Diverged(f"{stream}: version {recorded.version} is another event than the one that was applied")
+    batches, tail = [], []
     for stream, taken in sorted(by_stream.items()):
         whole = len(taken)
         while whole and taken[whole - 1].recorded.remaining > 0:
             whole -= 1
         if whole:
-            batches.append(StreamBatch(stream, versions.get(stream, 0), [one.recorded for one in taken[:whole]]))
-        tail += taken[whole:]
-    return Sorted(batches, sorted(tail, key=lambda one: (one.partition, one.offset)))
+            events = [one.recorded for one in taken[:whole] if isinstance(one.recorded, RecordedEvent)]
+            batches.append(StreamBatch(stream, guards.get(stream, NEW).version, events))
+        if stream not in parks:
+            tail += taken[whole:]
+    return Sorted(
+        batches, sorted(tail, key=lambda one: (one.partition, one.offset)), list(gaps.values()), list(parks.values())
+    )
+
+
+def _known(version: int, guard: Guard, taken: Sequence[Received]) -> UUID | None:
+    """The event that stands at an applied version, where that is known."""
+    if version > guard.version:
+        return taken[version - guard.version - 1].recorded.event_id
+    return guard.event_id if version == guard.version else None

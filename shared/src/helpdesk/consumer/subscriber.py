@@ -1,323 +1,432 @@
-"""A FastStream batch subscriber that cannot lose, repeat or reorder what it applies.
+"""A consumer of one topic that cannot lose, repeat or reorder what it applies.
 
-FastStream brings records and group membership; everything that must hold is here: offsets come from our own progress
-rows and never from Kafka's, a partition is ignored until it has been placed, a batch is one transaction over handler,
-guard and progress, and only then is Kafka told (a hint). docs/adr/0004-consumer.md has the options that were rejected.
+aiokafka brings records and group membership; everything that must hold is here and in `apply`: offsets come from our
+own progress rows and never from Kafka's, a partition is ignored until it has been placed, what Kafka does not have
+comes from the store, a batch is one transaction over handler, guard and progress. docs/adr/0004-consumer.md has what
+was rejected.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+from typing import Final
 from uuid import UUID
 
-import psycopg
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import FAKE_CONSUMER
-from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from helpdesk.bus import envelope
 from helpdesk.bus.topic_id import topic_id
-from helpdesk.consumer.batch import Gap, Received, Sorted, StreamBatch, sort, streams_of
-from helpdesk.consumer.store import ConsumerStore, Progress, Superseded
+from helpdesk.consumer.apply import FOR_GOOD, RETRIED, Applier, Handler, Refold
+from helpdesk.consumer.batch import Garbage, Received, Taken
+from helpdesk.consumer.history import History
+from helpdesk.consumer.places import Bus, moved, replay_from, replayed
+from helpdesk.consumer.settings import ConsumerSettings
+from helpdesk.consumer.state import ConsumerState
+from helpdesk.consumer.store import Progress
 from helpdesk.consumer.turns import Turns
-from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
+from helpdesk.consumer.watchdog import watched
+from helpdesk.postgres.pool import UNAVAILABLE, Pool
 from helpdesk.recorded import Cursor
 from helpdesk.tasks import pause
-from helpdesk.wire import Undecodable
 
 log = logging.getLogger(__name__)
-POISON: Final = (envelope.Malformed, Undecodable)
-RETRIED: Final = (*UNAVAILABLE, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, Superseded)
-
-
-_OnPartitions = Callable[[Iterable[TopicPartition]], Awaitable[None]]
-
-
-class Handler(Protocol):
-    """What a consumer does with a batch: everything on `connection`, inside the transaction that moves the guard."""
-
-    async def __call__(self, connection: Connection, batches: Sequence[StreamBatch]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerSettings:
-    """`schema` is the owner's; its tables hold guard and progress. `group` is the Kafka consumer group."""
-
-    schema: str
-    bootstrap: str
-    topic: str
-    group: str
-    max_records: int = 500
-    session_timeout_ms: int = 6_000
-    max_poll_interval_ms: int = 60_000
-
-
-@dataclass(slots=True)
-class ConsumerState:
-    """What health and metrics show of a consumer. `halted` is the reason for which it stopped for good."""
-
-    placed: set[int] = field(default_factory=set)
-    applied: int = 0
-    dropped: int = 0
-    unknown: int = 0
-    error: str | None = None
-    halted: str | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is not ready; None when it holds partitions and nothing keeps it from going on."""
-        if self.halted:
-            return f"halted: {self.halted}"
-        if self.error:
-            return self.error
-        return None if self.placed else "no partitions are assigned yet"
+AWAY: Final = (KafkaError, OSError, TimeoutError)
+KAFKA_AWAY: Final = "Kafka cannot be reached"
+PAGE: Final = 1_000
+LOOK_TIMEOUT_S: Final = 5.0
 
 
 class Subscriber:
-    """One consumer of one topic. `run` it; it ends by cancellation. A halt is loud: it stops applying and says why."""
+    """`run` it; it ends by cancellation. A halt is loud: it stops applying, leaves the group and says why."""
 
-    def __init__(self, settings: ConsumerSettings, pool: Pool, handler: Handler) -> None:
-        self.state = ConsumerState()
-        self._settings, self._pool, self._handler = settings, pool, handler
-        self._store = ConsumerStore(settings.schema)
-        self._topic_id: UUID | None = None
+    def __init__(
+        self, settings: ConsumerSettings, pool: Pool, handler: Handler, history: History, refold: Refold
+    ) -> None:
+        self.state = ConsumerState(settings.group)
+        self.applier = Applier(settings, pool, handler, history, refold, self.state)
+        self._settings, self._pool, self._history = settings, pool, history
+        self._bus: Bus | None = None
         self._tail: list[Received] = []
         self._turns = Turns()
         self._assignment = 0
-        self._broker = KafkaBroker(
-            settings.bootstrap,
-            client_id=settings.group,
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            apply_types=False,
-            graceful_timeout=10.0,
-            logger=None,
-        )
-        self._subscriber = self._broker.subscriber(
-            settings.topic,
-            group_id=settings.group,
-            batch=True,
-            batch_timeout_ms=5,
-            max_records=settings.max_records,
-            ack_policy=AckPolicy.MANUAL,
-            auto_offset_reset="earliest",
-            no_reply=True,
-            listener=_Listener(self._revoked, self._assigned),
-            parser=_raw,
-            decoder=_undecoded,
-            session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=settings.session_timeout_ms // 6,
-            rebalance_timeout_ms=10_000,
-            max_poll_interval_ms=settings.max_poll_interval_ms,
-        )
-        # A broker-level policy is not inherited, and the default commits before the handler runs.
-        if self._subscriber.ack_policy is not AckPolicy.MANUAL:
-            raise RuntimeError("FastStream changed the acknowledgement policy of a subscriber")
-        self._subscriber(self._handle)
+        self._unplaced: set[int] = set()
+        self._lost: dict[int, int] = {}
+        self._standing: dict[int, Progress] = {}
+        self._consumer: AIOKafkaConsumer | None = None
 
     async def run(self) -> None:
-        """Consume until cancelled; while Kafka is away, try again."""
-        try:
-            await self._connect()
-            await asyncio.Event().wait()
-        finally:
-            with suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(self._broker.stop(), 12)
+        """Consume until cancelled; while PostgreSQL or Kafka are away, try again."""
+        name, limits = self._settings.group, self._settings.limits
+        with watched(name, limits.watchdog_s, lambda: self.state.moved_at):
+            looking = asyncio.create_task(self._look())
+            try:
+                await self._halting()
+            finally:
+                looking.cancel()
+                await self._stop()
 
-    async def _connect(self) -> None:
+    async def _halting(self) -> None:
+        try:
+            await self._try_parked_again()
+            await self._consume()
+        except FOR_GOOD as error:
+            self._halt(str(error))
+        except Exception as error:
+            log.exception("consumer cannot go on", extra={"topic": self._settings.topic, "group": self._settings.group})
+            # The reason shows in health; a database error's text may quote a row, so it stays in the log.
+            self._halt(f"{type(error).__name__} in the handler (see the log)")
+        await self._stop()
+        await asyncio.Event().wait()
+
+    async def _try_parked_again(self) -> None:
+        """At the start, for the code may be newer: whatever waits."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(RETRIED),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
+            before_sleep=self._told,
+        ):
+            with attempt:
+                for one in await self.applier.parked():
+                    await self.applier.unpark(one.stream)
+                await self.applier.count_parked()
+        self.state.error = None
+
+    async def _consume(self) -> None:
         delay = 0.2
         while True:
             try:
-                await self._broker.start()
-            except (KafkaError, OSError, TimeoutError) as error:
-                self.state.error = f"Kafka cannot be reached: {type(error).__name__}"
-                log.warning("consumer waits for Kafka", extra={"topic": self._settings.topic, "delay_s": delay})
-                with suppress(KafkaError, OSError, TimeoutError):
-                    await self._broker.stop()
+                await self._start()
+                while True:
+                    await self._turn()
+                    delay = 0.2
+            except AWAY as error:
+                self.state.error = f"{KAFKA_AWAY}: {type(error).__name__}"
+                log.warning("consumer begins again", extra={"topic": self._settings.topic, "error": repr(error)})
+                await self._stop()
                 await pause(delay)
-                delay = min(delay * 2, 2.0)
-            else:
-                self.state.error = None
-                return
+                delay = min(delay * 2, 5.0)
+
+    async def _start(self) -> None:
+        settings, limits = self._settings, self._settings.limits
+        self._consumer = consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=settings.group,
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # never relied upon: `Turns` notices
+            session_timeout_ms=limits.session_timeout_ms,
+            heartbeat_interval_ms=limits.session_timeout_ms // 6,
+            rebalance_timeout_ms=limits.rebalance_timeout_ms,
+            max_poll_interval_ms=limits.max_poll_interval_ms,
+        )
+        await consumer.start()
+        # Subscribing to a topic that is not there could create it, with one partition; this only asks for it.
+        await topic_id(consumer._client, settings.topic)
+        consumer.subscribe([settings.topic], listener=_Listener(self))
+        self.state.error = None
+
+    async def _stop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self.revoked()
+        if consumer is not None:
+            with suppress(*AWAY):
+                await asyncio.wait_for(consumer.stop(), 12)
 
     # --- assignment -------------------------------------------------------------------------------------------------
 
-    async def _revoked(self, _: Iterable[TopicPartition]) -> None:
+    def revoked(self) -> None:
         """Eager rebalance: everything is given up, so what is held in memory is forgotten; it will come again."""
         self._assignment += 1
         self.state.placed.clear()
+        self.state.lag.clear()
+        self._unplaced.clear()
+        self._lost.clear()
+        self._standing = {}  # a batch under way keeps the former ones
         self._tail.clear()
         self._turns.forget()
 
-    async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Seek each partition to where our own progress says; until then `_handle` ignores its records.
+    def assigned(self, partitions: Iterable[int]) -> None:
+        """Records of these partitions are ignored until they are placed, which the loop does next."""
+        self._unplaced = set(partitions)
 
-        An error that left here would be ignored by aiokafka, and nothing would ever be applied or reported. So this
-        tries until PostgreSQL and Kafka have answered or the assignment is over, and any other error halts.
-        """
-        try:
-            await self._place_until_done([p.partition for p in partitions])
-        except Exception as error:
-            log.exception("consumer cannot place its partitions", extra={"topic": self._settings.topic})
-            # The reason shows in health; a database error's text may quote a row, so it stays in the log.
-            self._halt(f"{type(error).__name__} in the handler (see the log)")
-
-    async def _place_until_done(self, numbers: Sequence[int]) -> None:
+    async def _place(self) -> None:
         assignment = self._assignment
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((*UNAVAILABLE, KafkaError, TimeoutError)),
+            retry=retry_if_exception_type((*UNAVAILABLE, *AWAY)),
             wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
-            before_sleep=before_sleep_log(log, logging.WARNING),
+            before_sleep=self._told,
         ):
             with attempt:
                 if assignment != self._assignment:
                     return
-                await self._place(numbers)
+                await self._place_now(assignment, sorted(self._unplaced))
+        if assignment == self._assignment:
+            self.state.error = None
 
-    async def _place(self, partitions: Sequence[int]) -> None:
-        consumer, topic = self._consumer, self._settings.topic
-        self._topic_id = current = await topic_id(consumer._client, topic)
+    async def _place_now(self, assignment: int, numbers: Sequence[int]) -> None:
+        consumer, topic = self._joined, self._settings.topic
+        places = [TopicPartition(topic, number) for number in numbers]
+        consumer.pause(*places)
+        self._tail = [one for one in self._tail if one.partition not in self._unplaced]
+        self._bus = bus = await self._bus_now(places)
         async with self._pool.connection() as connection:
-            kept = await self._store.progress(connection, topic, partitions)
-        places = [TopicPartition(topic, number) for number in partitions]
-        begin, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            kept = await self.applier.store.progress(connection, topic, numbers)
+        if assignment != self._assignment:
+            return
+        here, replays = self._standing, dict[int, Cursor]()
+        for number in numbers:
+            here[number] = standing = kept.get(number) or bus.beginning(number)
+            if found := replay_from(kept.get(number), number, bus):
+                replays[number], why = found
+                log.warning("a partition is replayed from the store", extra=self._about(number, why))
+            elif number in self._lost:
+                replays[number] = standing.cursor
+                log.warning("a partition is replayed from the store", extra=self._about(number, "Kafka lost records"))
+        if not await self._replay(assignment, replays, bus):
+            return
+        begin = await consumer.beginning_offsets(places)
         for place in places:
-            progress = kept.get(place.partition)
-            if progress is None:
-                if begin[place] > 0:
-                    return self._halt(f"{topic}/{place.partition}: the topic's beginning has expired already")
-                self._seek(place, 0)
-            elif progress.topic_id != current:
-                return self._halt(f"{topic} is another topic than the one that was consumed before")
-            elif not begin[place] <= progress.next_offset <= end[place]:
-                return self._halt(
-                    f"{topic}/{place.partition}: offset {progress.next_offset} is outside what Kafka holds "
-                    f"({begin[place]} … {end[place]})"
-                )
-            else:
-                self._seek(place, progress.next_offset)
-        self.state.placed.update(partitions)
-        log.info("partitions placed", extra={"topic": topic, "group": self._settings.group, "partitions": partitions})
-        return None
+            number = place.partition
+            if number in replays:
+                lost = self._lost.get(number, -1)
+                offset = lost if begin[place] <= lost <= bus.end[number] else begin[place]
+                here[number] = replace(here[number], next_offset=offset)
+        if replays:
+            async with self._pool.connection() as connection:
+                await self.applier.store.move(connection, topic, [here[number] for number in replays])
+        if assignment != self._assignment:
+            return
+        for place in places:
+            number = place.partition
+            consumer.seek(place, here[number].next_offset)
+            self._turns.place(number, here[number].next_offset)
+            self._lost.pop(number, None)
+            self._unplaced.discard(number)
+            self.state.placed.add(number)
+        consumer.resume(*places)
+        log.info("partitions placed", extra={"topic": topic, "group": self._settings.group, "partitions": numbers})
 
-    def _seek(self, place: TopicPartition, offset: int) -> None:
-        self._consumer.seek(place, offset)
-        self._turns.place(place.partition, offset)
+    async def _bus_now(self, places: Sequence[TopicPartition]) -> Bus:
+        consumer, topic = self._joined, self._settings.topic
+        begin, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        return Bus(
+            await topic_id(consumer._client, topic),
+            len(consumer.partitions_for_topic(topic) or ()),
+            {place.partition: offset for place, offset in begin.items()},
+            {place.partition: offset for place, offset in end.items()},
+            await self._history.epoch(),
+        )
+
+    async def _replay(self, assignment: int, starts: dict[int, Cursor], bus: Bus) -> bool:
+        """Everything that the store has for these partitions, through the same guarded handler. False: not ours now.
+
+        All of them in one pass when they are the whole topic: a pass reads past the other partitions' events.
+        """
+        if not starts:
+            return True
+        if len(starts) == bus.partitions and len(set(starts.values())) == 1:
+            passes = [(set(starts), 1, 0)]
+        else:
+            passes = [({number}, bus.partitions, number) for number in starts]
+        for numbers, divisor, remainder in passes:
+            after = starts[min(numbers)]
+            for number in numbers:
+                beginning = bus.beginning(number)
+                self._standing[number] = Progress(
+                    number,
+                    bus.topic_id,
+                    beginning.next_offset,
+                    bus.store_epoch,
+                    after,
+                    beginning.event_id,
+                    bus.partitions,
+                )
+            if not await self._replay_pass(assignment, after, divisor, remainder, bus):
+                return False
+        return True
+
+    async def _replay_pass(self, assignment: int, after: Cursor, divisor: int, remainder: int, bus: Bus) -> bool:
+        here = self._standing
+
+        def ours() -> bool:
+            return assignment == self._assignment
+
+        tail: list[Received] = []
+        count = 0
+        while page := await self._history.page(after, PAGE, divisor, remainder):
+            taken = Taken(tail)
+            for event in page:
+                number = event.stream.shard % bus.partitions
+                taken.received.append(Received(number, count, event, bus.store_epoch))
+                count += 1
+                taken.ends[number] = count
+            done = await self.applier.apply(taken, bus.topic_id, partial(replayed, taken, standing=here), ours)
+            if done is None or not ours():
+                return False
+            here.update({one.partition: one for one in replayed(taken, done, here)})
+            tail, after = list(done.tail), page[-1].cursor
+            self.state.replay(len(page))
+            # Kafka wants to hear that somebody still asks; the partitions are paused, so nothing comes.
+            await self._joined.getmany(*(TopicPartition(self._settings.topic, n) for n in self._unplaced), timeout_ms=0)
+        return ours()
 
     @property
-    def _consumer(self) -> AIOKafkaConsumer:
-        consumer = self._subscriber.consumer
-        if consumer is None:
+    def _joined(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
             raise KafkaError("the consumer is not started")
-        return consumer
+        return self._consumer
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
-    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
-        """Apply one batch. FastStream would swallow an exception and go on, so none leaves here."""
-        assignment = self._assignment
-        try:
-            received = self._decoded(records)
-            if received:
-                await self._apply_until_done(received, assignment)
-        except (*POISON, Gap) as error:
-            self._halt(str(error))
-        except Exception as error:
-            log.exception("consumer cannot apply a batch", extra={"topic": self._settings.topic})
-            # The reason shows in health; a database error's text may quote a row, so it stays in the log.
-            self._halt(f"{type(error).__name__} in the handler (see the log)")
-
-    def _decoded(self, records: Sequence[ConsumerRecord]) -> list[Received]:
-        if self.state.halted:
-            return []
-        placed = self.state.placed
-        in_turn, again = self._turns.take([record for record in records if record.partition in placed])
-        for partition, offset in again.items():
-            self._seek(TopicPartition(self._settings.topic, partition), offset)
-        received = list(self._tail)
-        for record in in_turn:
-            try:
-                recorded, store_epoch = envelope.decode(record.value)
-            except POISON as error:
-                raise envelope.Malformed(
-                    f"{record.topic}/{record.partition} offset {record.offset}: {error}"
-                ) from error
-            self.state.unknown += recorded.event is None
-            received.append(Received(record.partition, record.offset, recorded, store_epoch))
-        return received
-
-    async def _apply_until_done(self, received: Sequence[Received], assignment: int) -> None:
-        """Infrastructure errors are tried again for as long as the partitions are ours."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(RETRIED),
-            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
-            before_sleep=before_sleep_log(log, logging.WARNING),
-        ):
-            with attempt:
-                if assignment != self._assignment:
-                    return
-                done, progress = await self._apply(received)
-        if assignment != self._assignment:
+    async def _turn(self) -> None:
+        if self._unplaced:
+            await self._place()
+        limits = self._settings.limits
+        fetched = await self._joined.getmany(timeout_ms=limits.poll_ms, max_records=self._settings.max_records)
+        if not fetched or not self.state.placed or self._bus is None:
+            return
+        assignment, bus = self._assignment, self._bus
+        taken = self._in_turn(record for records in fetched.values() for record in records)
+        if await self._store_changed(taken, bus):
+            self._again(set(self.state.placed))
+            return
+        if not taken.ends:
+            return
+        taken.received[:0] = self._tail
+        standing = self._standing
+        done = await self.applier.apply(
+            taken,
+            bus.topic_id,
+            partial(moved, taken, standing=standing),
+            lambda: assignment == self._assignment,
+        )
+        if done is None or assignment != self._assignment:
             return
         self._tail = list(done.tail)
-        applied = sum(len(batch.events) for batch in done.batches)
-        self.state.applied += applied
-        self.state.dropped += len(received) - applied - len(done.tail)
-        await self._hint(progress)
+        standing.update({one.partition: one for one in moved(taken, done, standing)})
+        for one in taken.received:
+            self.state.seconds[one.partition] = one.recorded.recorded_at
+        for partition in {one.partition for one in taken.garbage}:
+            # What should have stood there is in the store.
+            self._lost[partition] = standing[partition].next_offset
+            self._again({partition})
 
-    async def _apply(self, received: Sequence[Received]) -> tuple[Sorted, list[Progress]]:
-        async with self._pool.connection() as connection, connection.transaction():
-            versions = await self._store.versions(connection, streams_of(received))
-            done = sort(received, versions)
-            progress = self._progress(received, done.tail)
-            if done.batches:
-                # The guard first: its rows make a second consumer of the same events (a zombie after a rebalance) wait
-                # and then find itself superseded, where the handler's own writes would collide.
-                await self._store.advance(connection, done.batches)
-                await self._handler(connection, done.batches)
-                await connection.execute(f"notify {self._settings.schema}_applied")
-            if progress:
-                await self._store.move(connection, self._settings.topic, progress)
-        return done, progress
+    def _in_turn(self, records: Iterable[ConsumerRecord]) -> Taken:
+        turn = self._turns.take([record for record in records if record.partition in self.state.placed])
+        for partition, offset in turn.seek.items():
+            self._joined.seek(TopicPartition(self._settings.topic, partition), offset)
+        self._lost.update(turn.lost)
+        self._again(set(turn.lost))
+        taken = Taken()
+        for record in turn.records:
+            taken.ends[record.partition] = record.offset + 1
+            try:
+                recorded, store_epoch = envelope.read(record.value)
+            except envelope.Malformed as error:
+                taken.garbage.append(Garbage(record.partition, record.offset, record.value or b"", str(error)))
+            else:
+                taken.received.append(Received(record.partition, record.offset, recorded, store_epoch))
+        return taken
 
-    def _progress(self, received: Sequence[Received], tail: Sequence[Received]) -> list[Progress]:
-        """A partition's progress ends before the first record of its tail."""
-        if self._topic_id is None:
-            raise RuntimeError("a batch arrived before its partitions were placed")
-        ends: dict[int, int] = {}
-        for one in tail:
-            ends[one.partition] = min(one.offset, ends.get(one.partition, one.offset))
-        last: dict[int, Received] = {}
-        cursors: dict[int, Cursor] = {}
-        for one in received:
-            if one.offset < ends.get(one.partition, one.offset + 1):
-                last[one.partition] = one
-                cursors[one.partition] = max(one.recorded.cursor, cursors.get(one.partition, one.recorded.cursor))
-        return [
-            Progress(
-                partition=partition,
-                topic_id=self._topic_id,
-                next_offset=one.offset + 1,
-                store_epoch=one.store_epoch,
-                cursor=cursors[partition],
-                event_id=one.recorded.event_id,
-            )
-            for partition, one in last.items()
-        ]
+    async def _store_changed(self, taken: Taken, bus: Bus) -> bool:
+        """Whether records come from another store than this consumer was placed by, because the store is another now.
 
-    async def _hint(self, progress: Sequence[Progress]) -> None:
-        """Tell Kafka, for lag tools and operators; nothing of ours ever reads it."""
-        offsets = {TopicPartition(self._settings.topic, p.partition): p.next_offset for p in progress}
-        if not offsets:  # the batch was nothing but a tail; aiokafka refuses to commit nothing
+        If it is not, they were left by a former one: that history does not hold any more, and they are ignored.
+        """
+        foreign = [one for one in taken.received if one.store_epoch != bus.store_epoch]
+        if not foreign:
+            return False
+        if await self._epoch() != bus.store_epoch:
+            return True
+        taken.received = [one for one in taken.received if one.store_epoch == bus.store_epoch]
+        for _ in foreign:
+            self.state.ignore_foreign()
+        log.warning(
+            "records of another store are ignored", extra={"count": len(foreign), "group": self._settings.group}
+        )
+        return False
+
+    async def _epoch(self) -> UUID:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(UNAVAILABLE),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
+            before_sleep=self._told,
+        ):
+            with attempt:
+                epoch = await self._history.epoch()
+        return epoch
+
+    def _again(self, partitions: set[int]) -> None:
+        """Place these anew, before anything else is read from them."""
+        self._unplaced |= partitions
+        self.state.placed -= partitions
+        self._tail = [one for one in self._tail if one.partition not in partitions]
+
+    # --- beside the loop --------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Every now and then: lag, what is parked, is the topic still the same; and a hint for Kafka's tools."""
+        while True:
+            await asyncio.sleep(self._settings.limits.look_s)
+            try:
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    await self._look_once()
+            except AWAY:
+                self.state.error = self.state.error or KAFKA_AWAY
+            except UNAVAILABLE:
+                log.debug("the database is away; the loop says so")
+            waits = any(self.state.lag.values())
+            if not waits or self.state.error or self.state.halted or not self.state.placed:
+                self.state.moved_at = monotonic()
+
+    async def _look_once(self) -> None:
+        consumer, bus, placed = self._consumer, self._bus, sorted(self.state.placed)
+        if consumer is None or bus is None or not placed:
             return
-        with suppress(KafkaError):
-            await self._consumer.commit(offsets)
+        assignment, topic = self._assignment, self._settings.topic
+        places = {number: TopicPartition(topic, number) for number in placed}
+        ends = await consumer.end_offsets(list(places.values()))
+        current = await topic_id(consumer._client, topic)
+        if assignment != self._assignment:
+            return
+        self.state.lag = {
+            number: max(0, ends[place] - self._standing[number].next_offset)
+            for number, place in places.items()
+            if self._standing[number].next_offset >= 0
+        }
+        if current != bus.topic_id:
+            log.error("the topic was replaced by another of the same name", extra={"topic": topic})
+            self._again(set(placed))
+            return
+        if self.state.error == KAFKA_AWAY:
+            self.state.error = None
+        offsets = {places[number]: self._standing[number].next_offset for number in self.state.lag}
+        if offsets:
+            await consumer.commit(offsets)  # for lag tools and operators; nothing of ours ever reads it
+        await self.applier.count_parked()
+
+    def _told(self, retry: RetryCallState) -> None:
+        error = retry.outcome.exception() if retry.outcome else None
+        self.state.error = f"tries again after {type(error).__name__}"
+        log.warning(
+            "the consumer tries again",
+            extra={"group": self._settings.group, "error": repr(error)},
+        )
+
+    def _about(self, partition: int, why: str) -> dict[str, object]:
+        return {
+            "topic": self._settings.topic,
+            "group": self._settings.group,
+            "partition": partition,
+            "why": why,
+            "cursor": str(self._standing[partition].cursor),
+        }
 
     def _halt(self, reason: str) -> None:
         self.state.halted = reason
@@ -328,22 +437,13 @@ class Subscriber:
 
 
 class _Listener(ConsumerRebalanceListener):
-    """aiokafka's listener as two functions."""
+    """Only notes what happened: an assignment is live before its listener ends, and an error here would be ignored."""
 
-    def __init__(self, revoked: _OnPartitions, assigned: _OnPartitions) -> None:
-        self._revoked, self._assigned = revoked, assigned
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._revoked(revoked)
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._subscriber.revoked()
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._assigned(assigned)
-
-
-async def _raw(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
-    """The records as they are: no header is touched, so that none can be undecodable."""
-    return KafkaMessage(body=b"", raw_message=records, consumer=FAKE_CONSUMER, batch_headers=[])
-
-
-async def _undecoded(message: KafkaMessage) -> Any:
-    return message.raw_message
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._subscriber.assigned(place.partition for place in assigned)

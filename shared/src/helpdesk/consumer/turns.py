@@ -1,9 +1,8 @@
 """Which of the records that Kafka hands over are in turn: each partition's next one and no other."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
-
-from helpdesk.consumer.batch import Gap
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 
 class _Record(Protocol):
@@ -16,12 +15,22 @@ class _Record(Protocol):
 R = TypeVar("R", bound=_Record)
 
 
+@dataclass(slots=True)
+class InTurn(Generic[R]):
+    """`records` to take now; partitions to `seek` again → offset; partitions of which Kafka has `lost` the next records
+    → where it goes on."""
+
+    records: list[R] = field(default_factory=list)
+    seek: dict[int, int] = field(default_factory=dict)
+    lost: dict[int, int] = field(default_factory=dict)
+
+
 class Turns:
     """The next offset of each placed partition.
 
-    An assignment is live before its listener has placed it, so one batch that was fetched from Kafka's own offset can
-    still arrive afterwards: all of it is refused, and the partition is to be sought again. When Kafka then still begins
-    later, the records between have expired unread: a Gap, for nothing is skipped silently.
+    An assignment is live before it is placed, so one batch that was fetched from Kafka's own offset can still arrive
+    afterwards: all of it is refused, and the partition is to be sought again. When Kafka then still begins later, the
+    records between have expired unread: nothing of it is taken until somebody has fetched them elsewhere.
     """
 
     def __init__(self) -> None:
@@ -31,25 +40,27 @@ class Turns:
     def place(self, partition: int, offset: int) -> None:
         """The partition goes on at `offset`."""
         self._next[partition] = offset
+        self._sought.pop(partition, None)
 
     def forget(self) -> None:
         """No partition is placed any more."""
         self._next.clear()
         self._sought.clear()
 
-    def take(self, records: Sequence[R]) -> tuple[list[R], dict[int, int]]:
-        """(records in turn, partitions to be sought again → offset). Raises Gap."""
-        taken: list[R] = []
-        seek: dict[int, int] = {}
+    def take(self, records: Sequence[R]) -> InTurn[R]:
+        """Sort them out."""
+        turn: InTurn[R] = InTurn()
         for record in records:
-            expected = self._next.get(record.partition)
-            if expected is None or record.partition in seek:
+            partition = record.partition
+            expected = self._next.get(partition)
+            if expected is None or partition in turn.seek or partition in turn.lost:
                 continue
             if record.offset == expected:
-                self._next[record.partition] = expected + 1
-                taken.append(record)
+                self._next[partition] = expected + 1
+                turn.records.append(record)
             elif record.offset > expected:
-                if self._sought.get(record.partition) == expected:
-                    raise Gap(f"Kafka has lost partition {record.partition} from {expected} to {record.offset - 1}")
-                self._sought[record.partition] = seek[record.partition] = expected
-        return taken, seek
+                if self._sought.get(partition) == expected:
+                    turn.lost[partition] = record.offset
+                else:
+                    self._sought[partition] = turn.seek[partition] = expected
+        return turn

@@ -1,6 +1,7 @@
 """Health: live (the process answers) and ready (with the reasons, when it is not)."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -11,6 +12,31 @@ from helpdesk.observability.metrics import metrics_routes
 
 Check = Callable[[], Awaitable[str | None]]
 """Answers None when all is well, else the reason in words that reveal no secret."""
+
+
+class Degraded(str):
+    """A reason for which somebody should look, though the process does its work: it stays ready."""
+
+    __slots__ = ()
+
+
+class Consuming(Protocol):
+    """What a consumer says of itself."""
+
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def parked(self) -> int: ...
+
+
+def consuming(state: Consuming) -> Check:
+    """Whether a consumer goes on; what is parked does not keep it from that, nor this process from traffic."""
+
+    async def check() -> str | None:
+        waiting = Degraded(f"{state.parked} parked: see `unpark`") if state.parked else None
+        return state.reason or waiting
+
+    return check
 
 
 def health_routes(checks: Mapping[str, Check]) -> APIRouter:
@@ -24,13 +50,13 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
     @router.get("/health/ready", summary="It can do its work; else the reasons")
     async def ready() -> Response:
         found = {name: await check() for name, check in checks.items()}
-        reasons = {name: reason for name, reason in found.items() if reason is not None}
+        failed = [name for name, reason in found.items() if reason is not None and not isinstance(reason, Degraded)]
         body = {
-            "status": "unavailable" if reasons else "ok",
+            "status": "unavailable" if failed else "degraded" if any(found.values()) else "ok",
             "timestamp": utc_now(),
             "checks": {name: found[name] or "ok" for name in found},
         }
-        return _answer(body, 503 if reasons else 200)
+        return _answer(body, 503 if failed else 200)
 
     router.include_router(metrics_routes())
     return router

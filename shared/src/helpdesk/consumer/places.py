@@ -1,0 +1,74 @@
+"""Where each partition goes on: from our own progress, and from the store for what Kafka does not have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from helpdesk.consumer.batch import Sorted, Taken
+from helpdesk.consumer.store import Progress
+from helpdesk.recorded import START, Cursor
+
+NO_EVENT: Final = UUID(int=0)
+REPLAYING: Final = -1
+"""The offset of a partition whose replay has not ended: no offset of Kafka's, so that it begins again at the cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """The topic as Kafka has it now, and the store that it is filled from."""
+
+    topic_id: UUID
+    partitions: int
+    begin: Mapping[int, int]
+    end: Mapping[int, int]
+    store_epoch: UUID
+
+    def beginning(self, partition: int) -> Progress:
+        """Of a partition that was never read."""
+        return Progress(partition, self.topic_id, REPLAYING, self.store_epoch, START, NO_EVENT, self.partitions)
+
+
+def replay_from(kept: Progress | None, partition: int, bus: Bus) -> tuple[Cursor, str] | None:
+    """From where the store must be read before Kafka, and why; None when Kafka has all that is missing.
+
+    A cursor of another store, or of a partition that had other shards, means nothing.
+    """
+    if kept is None:
+        return START, "no progress is kept"
+    if kept.store_epoch != bus.store_epoch:
+        return START, "the store is another one"
+    if kept.partitions not in (None, bus.partitions):
+        return START, f"the topic had {kept.partitions} partitions"
+    if kept.topic_id != bus.topic_id:
+        return kept.cursor, "the topic is another one"
+    if not bus.begin[partition] <= kept.next_offset <= bus.end[partition]:
+        return kept.cursor, f"offset {kept.next_offset} is outside {bus.begin[partition]} … {bus.end[partition]}"
+    return None
+
+
+def moved(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Progress]:
+    """The progress of the partitions of a batch: each ends before the first record of its tail.
+
+    What has no cursor (garbage, records of another store) moves the offset alone.
+    """
+    ends = dict(taken.ends)
+    for one in done.tail:
+        if one.partition in standing:
+            ends[one.partition] = min(one.offset, ends.get(one.partition, one.offset))
+    last: dict[int, tuple[Cursor, UUID]] = {}
+    for one in taken.received:
+        partition, cursor = one.partition, one.recorded.cursor
+        if partition in ends and one.offset < ends[partition]:
+            before = last.get(partition)
+            last[partition] = (max(cursor, before[0]) if before else cursor, one.recorded.event_id)
+    found = []
+    for partition, end in ends.items():
+        cursor, event_id = last.get(partition, (standing[partition].cursor, standing[partition].event_id))
+        found.append(replace(standing[partition], next_offset=end, cursor=cursor, event_id=event_id))
+    return found
+
+
+def replayed(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Progress]:
+    """`moved` for a page of the feed: its offsets are not Kafka's."""
+    return [replace(one, next_offset=REPLAYING) for one in moved(taken, done, standing)]
