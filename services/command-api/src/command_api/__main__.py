@@ -1,10 +1,10 @@
-"""Entry points: `python -m command_api all | serve | relay | migrate | seed | probe`, and those of `operate`."""
+"""Entry points: `python -m command_api` with one of the words of USAGE."""
 
 import asyncio
 import sys
 from uuid import UUID, uuid4
 
-from command_api.app import build_app, migrate, relay_job, service
+from command_api.app import build_app, migrate, new_epoch, rebuild_topic, relay_job, service
 from command_api.execute import new_command
 from command_api.operate import COMMANDS, arguments, operate
 from command_api.seed import seed
@@ -19,7 +19,10 @@ from helpdesk.observability.logs import configured
 from helpdesk.recorded import Stream
 from helpdesk.settings import MigrateSettings, load
 
-USAGE = "usage: python -m command_api all | serve | relay | migrate | seed | probe | close-tenant | redact | purge"
+USAGE = (
+    "usage: python -m command_api all | serve | relay | migrate | seed | probe | rebuild-topic | new-epoch"
+    " | close-tenant | redact | purge"
+)
 NOBODY = UUID(int=0)
 PROBE_BOUND_S = 20.0
 
@@ -73,6 +76,10 @@ def main(argv: list[str]) -> None:
             run_process(run_jobs([relay_job(configured("command-api", RelaySettings), RelayState())]))
         case ["migrate"]:
             run_process(migrate(configured("command-api", CommandMigrateSettings)))
+        case ["rebuild-topic"]:
+            run_process(rebuild_topic(configured("command-api", CommandMigrateSettings)))
+        case ["new-epoch"]:
+            run_process(new_epoch(configured("command-api", CommandMigrateSettings)))
         case ["seed"]:
             run_process(plant(load(CommandSettings)))
         case ["probe"]:

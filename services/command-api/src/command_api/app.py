@@ -1,12 +1,14 @@
 """Wiring: the one place that puts the command API together."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import FastAPI
 
 from command_api.accounts import Accounts
+from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.passwords import Passwords
 from command_api.routes import auth, comments, tickets
@@ -14,16 +16,19 @@ from command_api.settings import CommandMigrateSettings, CommandSettings, RelayS
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
-from helpdesk.eventstore import relay
+from helpdesk.eventstore import relay, restore
+from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, health_routes
 from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
-from helpdesk.postgres.pool import open_pool, reachable
+from helpdesk.postgres.pool import UNAVAILABLE, open_pool, reachable
+from helpdesk.tasks import pause
 
 MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
+FORGET_EVERY_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,23 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
     notices = Applied(settings.command_api_notices_database_url, "notices")
     poke = Poke(settings.command_api_database_url, "events")
     async with open_pool(settings.command_api_database_url, name="command-api") as pool:
-        commands = Commands(pool, views, notices, poke, clock)
+        directory = Directory(pool, settings.command_api_database_url)
+        commands = Commands(pool, directory, views, notices, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
-        yield Service(commands, accounts, Verifier(settings), views, [views.run, notices.run, poke.run])
-        passwords.close()
+        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
+        try:
+            yield Service(commands, accounts, Verifier(settings), views, jobs)
+        finally:
+            await commands.group.close()
+            passwords.close()
+
+
+async def _forget(answers: Answers) -> None:
+    """Delete kept answers that have expired, for ever."""
+    while True:
+        with suppress(*UNAVAILABLE):
+            await answers.forget()
+        await pause(FORGET_EVERY_S)
 
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
@@ -97,3 +115,22 @@ async def migrate(settings: CommandMigrateSettings) -> None:
     await ensure_topic(
         settings.kafka_bootstrap_servers, settings.events_topic, settings.topic_partitions, settings.topic_replication
     )
+
+
+async def rebuild_topic(settings: CommandMigrateSettings) -> None:
+    """Fill the event topic again from the store."""
+    plan = restore.TopicPlan(
+        dsn=settings.command_api_relay_database_url,
+        schema="events",
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.events_topic,
+        partitions=settings.topic_partitions,
+        replication=settings.topic_replication,
+    )
+    await restore.rebuild_topic(plan)
+
+
+async def new_epoch(settings: CommandMigrateSettings) -> None:
+    """After a restore: make the store one of its own, and fill its topic again."""
+    await restore.new_epoch(settings.migrate_database_url, "events")
+    await rebuild_topic(settings)
