@@ -1,4 +1,4 @@
-"""Every field that can hold text is either marked personal, so that it can be redacted, or known to hold our own words."""
+"""Every field that can hold text is marked personal, so that it can be redacted, or known to hold our words."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -30,7 +30,7 @@ VOCABULARY: dict[str, set[str]] = {
     "webhook.endpoint_created": {"events"},
     "webhook.endpoint_changed": {"events"},
 }
-"""The fields whose values are words that the code chose, whatever a client sends: a client's other words are refused."""
+"""The fields whose values are words that the code chose: any other that a client sends is refused."""
 
 
 def holds_text(hint: Any) -> bool:
