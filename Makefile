@@ -55,7 +55,7 @@ mails: setup ## The mails that were sent
 clean: setup ## Remove the stack's data (not the code's environment)
 	@$(BIN)/python -m localstack clean
 
-bench: setup ## Measure a durable stack of its own beside its limits (QUICK=1, ROUNDS=5, ROWS=1,3, PROFILE=1)
+bench: setup ## Measure a durable stack of its own beside its limits (QUICK=1, FULL=1, ROWS=1,3, PROFILE=1)
 	@$(BIN)/python -m localstack fetch-jars
 	@$(BIN)/python -m benchmarks
 

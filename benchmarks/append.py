@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +17,7 @@ from benchmarks.report import Goal, Row
 from benchmarks.stats import Spread, median, middle
 from command_api.app import MIGRATIONS
 from helpdesk.events.ticket import TicketRetitled
+from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.ids import new_id
 from helpdesk.postgres.migrate import migrate
@@ -56,16 +56,15 @@ async def _measure(servers: Servers, knobs: Knobs) -> list[Row]:
     await migrate(dsn, MIGRATIONS, [login])
     pgbench = Pgbench(dsn, EVENT)
     async with open_pool(login, name="bench", max_size=WRITERS) as pool:
-        store = EventStore(pool, "events")
-        async with _grouped(store) as grouped:
-            await drive(grouped, WRITERS, 1.0)  # connections, plans, caches
-            await drive(store.append, WRITERS, 1.0)
-            raw, many, single, alone = [], [], [], []
-            for _ in range(knobs.rounds):
-                raw.append(await asyncio.to_thread(pgbench.run, WRITERS, knobs.window_s))
-                many.append(await drive(grouped, WRITERS, knobs.window_s))
-                single.append(await drive(store.append, WRITERS, knobs.window_s / 2))
-                alone.append(await drive(store.append, 1, knobs.window_s / 2))
+        store, group = EventStore(pool, "events"), Group(pool, "events")
+        for append in (group.append, store.append):
+            await drive(append, WRITERS, 1.0)  # connections, plans, caches
+        raw, many, single, alone = [], [], [], []
+        for _ in range(knobs.rounds):
+            raw.append(await asyncio.to_thread(pgbench.run, WRITERS, knobs.window_s))
+            many.append(await drive(group.append, WRITERS, knobs.window_s))
+            single.append(await drive(store.append, WRITERS, knobs.window_s / 2))
+            alone.append(await drive(group.append, 1, knobs.window_s / 2))
     limit = median(one.per_s for one in raw)
     cpu = median(one.cpu_us for one in raw)
     return [
@@ -93,18 +92,13 @@ async def _measure(servers: Servers, knobs: Knobs) -> list[Row]:
         ),
         Row(
             row="1",
-            name="the same, ungrouped, 1 writer",
+            name="the same, grouped, 1 writer",
             unit="appends/s",
             measured=median(one.per_s for one in alone),
             limit=limit,
             notes={"one append took, p50 ms": middle([one.took_ms for one in alone]).p50},
         ),
     ]
-
-
-@asynccontextmanager
-async def _grouped(store: EventStore) -> AsyncIterator[Append]:
-    yield store.append
 
 
 async def drive(append: Append, writers: int, seconds: float) -> Appends:
