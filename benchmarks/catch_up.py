@@ -27,7 +27,7 @@ LOOK_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Events per second: of the projector, of COPY for the rows that these events made, of append and relay together."""
+    """Events per second: of the projector, of COPY for the rows they made, of append and relay together."""
 
     caught_up_per_s: float
     copied_per_s: float
@@ -75,10 +75,9 @@ async def _round(system: System, copies: Copies, count: int) -> Round:
 
 async def _rebuilt(system: System) -> tuple[float, float, dict[str, float | int | str]]:
     """(events per second of a rebuild of everything, of COPY for its rows, figures for information)."""
-    events, limits = system.sql("select count(*) from events.event")[0][0], []
-    rows = Copies(system.stack.admin_dsn).rows_of(None)
-    for _ in range(COPIES):
-        limits.append(events / Copies(system.stack.admin_dsn).write(rows))
+    events, dsn = int(system.sql("select count(*) from events.event")[0][0]), system.stack.admin_dsn
+    rows = Copies(dsn).rows_of(None)
+    limit = median([events / Copies(dsn).write(rows) for _ in range(COPIES)])
     begun = time.perf_counter()
     arguments = (sys.executable, "-m", "projector", "rebuild")
     environment = {**os.environ, **system.stack.environment}
@@ -90,7 +89,7 @@ async def _rebuilt(system: System) -> tuple[float, float, dict[str, float | int 
         raise RuntimeError(f"the rebuild failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     ((built_s,),) = system.sql(BUILT)
     notes = {"events": events, "built (before comparing and switching), events/s": events / float(built_s)}
-    return events / seconds, median(limits), notes | {"it said": done.stdout.strip().splitlines()[-1]}
+    return events / seconds, limit, notes | {"it said": done.stdout.strip().splitlines()[-1]}
 
 
 async def append(system: System, tenant: UUID, count: int) -> int:
