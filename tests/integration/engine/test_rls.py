@@ -14,7 +14,7 @@ from integration.engine.rig import NOBODY, NOON, Engine, new_stream
 from integration.engine.test_store import created
 
 OURS = "('events', 'views')"
-LOGINS = ("command_api", "command_relay", "views_progress", "projector", "query_api")
+LOGINS = ("command_api", "command_relay", "views_progress", "projector", "projector_events", "query_api")
 WITHIN_A_TENANT = ("command_api", "query_api")
 """Those who answer people. The others work for all tenants, by policies of their own."""
 
@@ -26,7 +26,9 @@ select a.attname, format_type(a.atttypid, null), a.attnotnull and not a.atthasde
 from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum"""
 LOGS = {"events.migration", "views.migration"}
 """What a migration wrote down about itself: no tenant's, and granted to nobody (a test says so)."""
-TENANTLESS = {"events.store", "events.relay_checkpoint", "views.progress"}
+TENANTLESS = {
+    "events.store", "events.relay_checkpoint", "views.progress", "views.unreadable_record", "views.rebuild",
+    "views.rebuild_chunk"}  # fmt: skip
 
 A, B = UUID(int=10), UUID(int=11)
 SAMPLE = {"uuid": "gen_random_uuid()", "text": "'open'", "integer": "1", "smallint": "1", "bigint": "1",
@@ -188,7 +190,14 @@ async def test_no_login_may_make_or_change_objects(store: Engine) -> None:
 
 
 LOOK_UPS = {"logins_by_address", "refresh_token_by_hash", "tenant_by_slug_or_id", "api_key_by_hash"}
-DEFINERS = {f"events.{name}" for name in LOOK_UPS} | {"events.read_stream", "events.feed", "views.applied"}
+OWNERS = {
+    "events_lookup": LOOK_UPS,
+    "events_feed": {"read_stream", "read_stream_as_of", "feed", "feed_held_back", "deep_horizon"},
+    "events_forgetter": {"forget_answers"},
+    "events_redactor": {"redact", "purge", "forget_events"},
+    "views_applied": {"applied"},
+}
+"""Each definer function belongs to a role that may do what it does and nothing else."""
 
 
 async def test_only_these_functions_answer_without_a_tenant(store: Engine) -> None:
@@ -197,20 +206,22 @@ async def test_only_these_functions_answer_without_a_tenant(store: Engine) -> No
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_roles r on r.oid = p.proowner
             where p.prosecdef and n.nspname in {OURS}"""
     )
-    assert {name for name, *_ in found} == DEFINERS
+    owners: dict[str, set[str]] = {}
+    for name, owner, *_ in found:
+        owners.setdefault(owner, set()).add(name.split(".")[1])
+    assert owners == OWNERS
     for name, owner, config, is_super, logs_in in found:
         assert config == ['search_path=""'], name
         assert not is_super, name
         assert not logs_in, (name, owner)
-    assert {owner for name, owner, *_ in found if name.split(".")[1] in LOOK_UPS} == {"events_lookup"}
 
 
 async def test_functions_are_granted_to_those_who_need_them(store: Engine) -> None:
     granted = await store.sql(
         f"""select login, n.nspname || '.' || p.proname
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
-                 unnest(array['command_api', 'command_relay', 'views_progress', 'projector', 'query_api', 'public'])
-                     as login
+                 unnest(array['command_api', 'command_relay', 'views_progress', 'projector', 'projector_events',
+                              'query_api', 'public']) as login
             where n.nspname in {OURS} and p.prorettype <> 'trigger'::regtype
               and has_function_privilege(login, p.oid, 'execute')"""
     )
@@ -219,8 +230,12 @@ async def test_functions_are_granted_to_those_who_need_them(store: Engine) -> No
         rights.setdefault(login, set()).add(function)
     assert rights.get("public", set()) == set()
     assert rights["command_api"] == {f"events.{name}" for name in LOOK_UPS} | {
-        "events.append", "events.read_stream", "events.take_ticket_numbers", "events.mend_ticket_numbers"}  # fmt: skip
-    assert rights["command_relay"] == {"events.feed"}
+        "events.append", "events.read_stream", "events.read_stream_as_of", "events.forget_answers",
+        "events.take_ticket_numbers", "events.mend_ticket_numbers"}  # fmt: skip
+    assert rights["command_relay"] == {
+        "events.feed", "events.feed_held_back", "events.relay_lead", "events.relay_reset"}  # fmt: skip
+    assert rights["projector_events"] == {
+        "events.read_stream", "events.read_stream_as_of", "events.feed", "events.feed_held_back"}  # fmt: skip
     assert rights["views_progress"] == {"views.applied"}
 
 
