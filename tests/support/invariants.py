@@ -18,11 +18,12 @@ HOLES = """
 select stream_type, stream_id, count(*), max(version) from events.event
 group by tenant_id, stream_type, stream_id having count(*) <> max(version)"""
 
-# The streams of the command API that a consumer has not applied to their end, or beyond it.
+# The streams of the command API that a consumer has not applied to their end, or beyond it. Of a purged tenant only the
+# guards are left.
 BEHIND = """
 with head as (select tenant_id, stream_type, stream_id, max(version) as version from events.event group by 1, 2, 3)
 select count(*) from head full join {schema}.stream_guard g using (tenant_id, stream_type, stream_id)
-where head.version is distinct from g.version"""
+where head.version is distinct from g.version and tenant_id not in (select tenant_id from {schema}.purged_tenant)"""
 
 
 @dataclass(frozen=True, slots=True)
