@@ -120,7 +120,7 @@ async def test_an_append_is_the_first_write_of_its_transaction(
     stream = new_stream()
     tenant = stream.tenant_id
     if before in ("after an update", "after FOR UPDATE"):
-        await private.take_number(store.pool, tenant)
+        await private.take_numbers(store.pool, tenant, 1)
     with pytest.raises(psycopg.Error) as refused:
         async with appender.transaction():
             await private.enter_tenant(appender, tenant)
@@ -140,7 +140,7 @@ async def test_reads_and_advisory_locks_come_before_an_append_and_private_rows_a
         await appender.execute("select pg_try_advisory_xact_lock(7)")
         await store.store.append_in(appender, uuid4(), [StreamAppend(stream, 0, events())], NOBODY)
         await appender.execute("insert into events.ticket_counter values (%s, 5)", (stream.tenant_id,))
-    assert await private.take_number(store.pool, stream.tenant_id) == 5
+    assert await private.take_numbers(store.pool, stream.tenant_id, 1) == 5
 
 
 async def test_a_second_append_in_one_transaction_is_refused(store: Engine, appender: Connection) -> None:
@@ -268,9 +268,9 @@ async def test_history_is_not_changed_not_even_by_its_owner(store: Engine, state
 
 async def test_numbers_are_unique_and_count_up_for_each_tenant(store: Engine) -> None:
     tenant = uuid4()
-    numbers = await asyncio.gather(*(private.take_number(store.pool, tenant) for _ in range(30)))
+    numbers = await asyncio.gather(*(private.take_numbers(store.pool, tenant, 1) for _ in range(30)))
     assert sorted(numbers) == list(range(1, 31))
-    assert await private.take_number(store.pool, uuid4()) == 1
+    assert await private.take_numbers(store.pool, uuid4(), 1) == 1
 
 
 async def test_a_number_that_was_given_away_is_refused_with_the_whole_append(store: Engine) -> None:
@@ -287,11 +287,11 @@ async def test_a_counter_that_stepped_back_is_mended(store: Engine) -> None:
     stream = new_stream(type_="ticket")
     tenant = stream.tenant_id
     await store.store.append(uuid4(), [StreamAppend(stream, 0, [created(41)])], NOBODY)
-    assert await private.take_number(store.pool, tenant) == 1
+    assert await private.take_numbers(store.pool, tenant, 1) == 1
     await private.mend_numbers(store.pool, tenant)
-    assert await private.take_number(store.pool, tenant) == 42
+    assert await private.take_numbers(store.pool, tenant, 1) == 42
     await private.mend_numbers(store.pool, tenant)
-    assert await private.take_number(store.pool, tenant) == 43  # never back
+    assert await private.take_numbers(store.pool, tenant, 1) == 43  # never back
 
 
 async def test_a_comment_is_found_by_its_id_within_its_tenant(store: Engine) -> None:

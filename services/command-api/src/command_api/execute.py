@@ -12,14 +12,17 @@ from uuid import UUID, uuid4
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
 from command_api import store
+from command_api.directory import Directory
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import TicketCommand
 from command_api.domain.ticket.decide import decide
 from command_api.domain.ticket.state import Ticket, fold
+from command_api.numbers import Numbers
 from helpdesk import clock
 from helpdesk.consistency import Applied, Position
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketAssigned, TicketEvent
+from helpdesk.eventstore.grouping import Group, Lane
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
 from helpdesk.postgres.pool import Pool
@@ -80,22 +83,38 @@ def utc_now() -> datetime:
 class Commands:
     """Executes commands. What it needs is given once, in `app.py`."""
 
-    def __init__(self, pool: Pool, views: Applied, notices: Applied, poke: Poke, clock: Clock = utc_now) -> None:
-        self.pool, self.clock, self.poke = pool, clock, poke
+    def __init__(
+        self,
+        pool: Pool,
+        directory: Directory,
+        views: Applied,
+        notices: Applied,
+        poke: Poke,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.pool, self.directory, self.clock, self.poke = pool, directory, clock, poke
         self.events = EventStore(pool, "events")
+        self.group = Group(pool, "events")
+        self.numbers = Numbers(pool)
         self._views, self._notices = views, notices
         self._queues = Queues()
 
     async def ticket(
-        self, cause: Cause, ticket_id: UUID, command: CommandAt, expected_version: int | None = None
+        self,
+        cause: Cause,
+        ticket_id: UUID,
+        command: CommandAt,
+        expected_version: int | None = None,
+        *,
+        is_new: bool = False,
     ) -> Outcome:
-        """Carry out one command on one ticket.
+        """Carry out one command on one ticket. `is_new`: its id was made just now, so nobody asks for its history.
 
-        Raises Rejected, StaleVersion (with `expected_version`), Contended, EventTooLarge.
+        Raises Rejected, StaleVersion (with `expected_version`), Contended, EventTooLarge, Overloaded.
         """
         stream = Stream(cause.tenant_id, "ticket", ticket_id)
         async with self._queues.turn(stream):
-            events, past = await self._decided(cause, stream, command, expected_version)
+            events, past = await self._decided(cause, stream, command, expected_version, is_new=is_new)
         ticket, version = fold([*past, *events]), len(past) + len(events)
         if ticket is None:
             raise RuntimeError(f"{stream}: a command was decided on nothing")
@@ -103,17 +122,17 @@ class Commands:
         return Outcome(ticket_id, ticket, version, visible)
 
     async def _decided(
-        self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None
+        self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None, *, is_new: bool
     ) -> tuple[list[TicketEvent], list[TicketEvent]]:
         """(new events, past events). Without an expectation somebody else's change is no conflict: decide again."""
         deadline = time.monotonic() + WITHIN_S
-        for _ in range(TRIES if expected_version is None else 1):
-            past = await self._past(stream)
+        for attempt in range(TRIES if expected_version is None else 1):
+            past = [] if is_new and attempt == 0 else await self._past(stream)
             events = _decide(past, command(self.clock()), expected_version)
             if not events:
                 return [], past
             try:
-                await self.events.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
+                await self.group.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
             except WrongVersion:
                 if expected_version is not None:
                     raise StaleVersion(len(await self._past(stream))) from None
@@ -151,7 +170,8 @@ class Commands:
         past = await self._past(stream)
         events = decide(fold(past), command)
         if events:
-            await self.events.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
+            appends = [StreamAppend(stream, len(past), events)]
+            await self.group.append(cause.command_id, appends, cause.metadata, lane=Lane.BULK)
             self.poke()
 
     async def _visible(self, stream: Stream, version: int, events: Sequence[Event]) -> bool:

@@ -76,7 +76,7 @@ async def _tickets(commands: Commands, tenant_id: UUID, slug: str, now: datetime
         stream_is_new = not await commands.has_history(tenant_id, ticket_id)
         if not stream_is_new:
             continue
-        number = await store.take_number(commands.pool, tenant_id)
+        number = await commands.numbers.take(tenant_id)
         at = now - timedelta(days=30 - place, hours=chance.randrange(12))
         for command in _story(place, number, ticket_id, cast, at, chance):
             await commands.record(new_command(tenant_id, command.by.id), ticket_id, command)

@@ -123,10 +123,10 @@ async def ticket_of_comment(pool: Pool, tenant_id: UUID, comment_id: UUID) -> UU
     return found[0].ticket_id if found else None
 
 
-async def take_number(pool: Pool, tenant_id: UUID) -> int:
-    """The next human number, in a short transaction of its own: creates of a tenant never wait for each other."""
+async def take_numbers(pool: Pool, tenant_id: UUID, count: int) -> int:
+    """The first of `count` new human numbers, in a short transaction of its own: creates never wait for each other."""
     async with pool.connection() as connection:
-        cursor = await connection.execute(TAKE_NUMBERS, (tenant_id, 1))
+        cursor = await connection.execute(TAKE_NUMBERS, (tenant_id, count))
         row = await cursor.fetchone()
         if row is None:
             raise RuntimeError("take_ticket_numbers returned nothing")

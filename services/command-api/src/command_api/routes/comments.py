@@ -153,7 +153,7 @@ async def _ticket_of(shell: Shell, caller: Principal, comment_id: UUID) -> UUID:
 
 async def _shown(shell: Shell, caller: Principal, outcome: Outcome, comment_id: UUID, status: int) -> Response:
     comment = outcome.ticket.comments[comment_id]
-    author = (await store.people(shell.pool, caller.tenant_id, [comment.author_id]))[comment.author_id]
+    author = (await shell.directory.people(caller.tenant_id, [comment.author_id]))[comment.author_id]
     shape = shapes.comment(
         id_=comment.id,
         ticket_id=outcome.ticket_id,

@@ -14,6 +14,7 @@ from command_api.domain.ticket.commands import Actor
 from command_api.execute import Cause, Commands, Contended, Outcome, StaleVersion, new_command
 from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Position, token_of
+from helpdesk.eventstore.grouping import Overloaded
 from helpdesk.eventstore.store import EventTooLarge
 from helpdesk.http.etag import etag
 from helpdesk.http.json import dumps
@@ -78,6 +79,10 @@ async def problems_of() -> AsyncIterator[None]:
         raise Problem(
             409, "contended", "Others changed this at the same moment; try again.", headers={"Retry-After": "1"}
         ) from contended
+    except Overloaded as full:
+        raise Problem(
+            503, "overloaded", "Too many commands wait already; try again.", headers={"Retry-After": "1"}
+        ) from full
     except EventTooLarge as large:
         raise Problem(413, "payload_too_large", "What is to be stored exceeds 256 KB.") from large
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from command_api import store
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
 from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
@@ -39,13 +38,13 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     ticket_id, why = new_id(), cause(request, caller)
     async with problems_of():
         while True:
-            number = await store.take_number(shell.pool, caller.tenant_id)
+            number = await shell.numbers.take(caller.tenant_id)
             try:
-                outcome = await shell.ticket(why, ticket_id, _creation(body, caller, number))
+                outcome = await shell.ticket(why, ticket_id, _creation(body, caller, number), is_new=True)
                 break
             except NumberTaken:
                 continue
-    tenant = await store.tenant(shell.pool, id_=caller.tenant_id)
+    tenant = await shell.directory.tenant(caller.tenant_id)
     shape = await _shape(shell, caller.tenant_id, outcome)
     shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
     return answer(
@@ -133,14 +132,14 @@ def _creation(body: CreateTicketBody, caller: Principal, number: int) -> Command
 async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:
     if assignee_id is None:
         return
-    found = (await store.people(shell.pool, tenant_id, [assignee_id])).get(assignee_id)
+    found = (await shell.directory.people(tenant_id, [assignee_id])).get(assignee_id)
     if found is None or not found.enabled:
         raise invalid("assignedToId", "there is no such user in this tenant", "unknown_user")
 
 
 async def _shape(shell: Shell, tenant_id: UUID, outcome: Outcome) -> dict[str, Any]:
     ticket: Ticket = outcome.ticket
-    creator = (await store.people(shell.pool, tenant_id, [ticket.created_by]))[ticket.created_by]
+    creator = (await shell.directory.people(tenant_id, [ticket.created_by]))[ticket.created_by]
     return shapes.TicketShape(
         id=outcome.ticket_id,
         number=ticket.number,
