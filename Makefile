@@ -3,11 +3,11 @@ PYTHON ?= python3
 # Eight processes start together: without bytecode each would compile all that it imports, every time.
 export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
-PATHS := shared services deploy tests benchmarks
-MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack
+PATHS := shared services deploy tools tests benchmarks
+MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack tickets
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-all run stop status clean events logs mails bench lock coverage openapi env-example
+.PHONY: help setup check format test test-all run stop status clean events logs mails rebuild verify bench lock coverage openapi env-example
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -51,6 +51,12 @@ logs: setup ## Follow the logs (S=name: of one)
 
 mails: setup ## The mails that were sent
 	@$(BIN)/python -m localstack mails
+
+rebuild: setup ## Build the views anew beside the live ones and switch (V="tickets --status": words for the command)
+	@$(BIN)/python -m localstack with projector rebuild $(V)
+
+verify: setup ## Check the invariants of what runs (V="--only I1,I4")
+	@$(BIN)/python -m localstack with tickets verify $(V)
 
 clean: setup ## Remove the stack's data (not the code's environment)
 	@$(BIN)/python -m localstack clean

@@ -16,6 +16,7 @@ OWN_SQL = (
     "shared/src/helpdesk/consistency.py",
     "services/command-api/src/command_api/store",
     "services/projector/src/projector/store",
+    "services/projector/src/projector/rebuild/",
     "services/query-api/src/query_api/views/",
     "services/webhook-dispatcher/src/webhook_dispatcher/store",
     "services/notifier/src/notifier/store",

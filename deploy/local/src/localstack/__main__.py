@@ -13,6 +13,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("--split", action="store_true")
     commands.add_parser("logs").add_argument("name", nargs="?")
+    commands.add_parser("with").add_argument("words", nargs=argparse.REMAINDER)
     for name in ("status", "stop", "clean", "mails", "events", "fetch-jars", "lock-jars"):
         commands.add_parser(name)
     arguments = parser.parse_args()
@@ -35,6 +36,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from localstack.tools import logs
 
             return logs(arguments.name)
+        case "with":
+            from localstack.tools import within
+
+            return within(arguments.words)
         case "events":
             from localstack.events import follow
 

@@ -5,12 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+from localstack.credentials import load
+from localstack.environment import DATABASE, environment
 from localstack.errors import StackError
 from localstack.paths import DATA, area
+from localstack.ports import Ports
 from localstack.servers import smtp
+from localstack.servers.postgres import Postgres
 from localstack.supervisor import lock_of
 
 STOPPED_WITHIN_S = 30.0
@@ -78,6 +83,14 @@ def mails() -> int:
         body = message.get_body(("plain", "html"))
         print(f"{'-' * 80}\nTo: {message['To']}\nSubject: {message['Subject']}\n\n{body.get_content() if body else ''}")
     return 0
+
+
+def within(words: list[str]) -> int:
+    """Run a module with what the services of the local stack are told; what is set here already is taken instead."""
+    secrets, ports = load(DATA), Ports.fixed(os.environ)
+    own = Postgres(DATA, ports.postgres, secrets.superuser_password).dsn.rsplit("/", 1)[0]
+    told = environment(ports, os.environ.get("EXTERNAL_DATABASE_URL") or f"{own}/{DATABASE}", secrets, DATA)
+    return subprocess.call([sys.executable, "-m", *words], env={**told, **os.environ})
 
 
 def _held(folder: Path) -> bool:

@@ -1,0 +1,1 @@
+"""The invariants of docs/design.md §10, each checked on a running system by reading alone and in bounded memory."""
