@@ -1,74 +1,36 @@
 """The relay (design §5): whatever happens, each key's events reach Kafka in order and none is missing."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from uuid import UUID, uuid4
 
 import pytest
 
-from helpdesk.bus.envelope import Stored
 from helpdesk.events.ticket import TicketRetitled
 from helpdesk.eventstore import relay
-from helpdesk.eventstore.checkpoint import Fenced, ForeignStore, Lead, Share, Standby, standing_by
+from helpdesk.eventstore.checkpoint import Fenced, ForeignStore, Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.store import StreamAppend
-from helpdesk.recorded import START, Cursor, Stream
+from helpdesk.recorded import START, Stream
+from integration.engine.relays import published, relayed, relays, shown, standing
 from integration.engine.rig import (
     NOBODY,
     NOON,
-    PARTITIONS,
     Engine,
     eventually,
     eventually_true,
     new_stream,
     records_of,
-    relaying,
-    without_duplicates,
 )
 
 RELAYS = "select pid from pg_stat_activity where application_name = 'events-relay' and datname = current_database()"
 LEADER = """
-select pid from pg_locks where locktype = 'advisory' and granted
+select pid from pg_locks where locktype = 'advisory' and granted and mode = 'ExclusiveLock'
    and database = (select oid from pg_database where datname = current_database())"""
-LAST = """
-select exists (select from events.relay_checkpoint c where (c.xid, c.position) >= (
-    select e.xid, e.position from events.event e order by xid desc, position desc limit 1))"""
-
-
-async def relayed(engine: Engine) -> None:
-    """Until the checkpoint has passed the last event."""
-    await eventually_true(lambda: engine.value(LAST), timeout_s=60)
-
-
-def standing(engine: Engine, share: Share) -> AbstractAsyncContextManager[Standby]:
-    """Somebody who may take the lead."""
-    return standing_by(engine.dsn("command_relay"), share, 10.0)
-
-
-async def shown(lead: Lead, after: Cursor) -> list[Stored]:
-    """The next page that is not empty: somebody's transaction may hold it back for a moment."""
-    found: list[Stored] = []
-
-    async def look() -> bool:
-        found.extend((await lead.page(after, 1000)).events)
-        return bool(found)
-
-    await eventually_true(look)
-    return found
-
-
-async def published(engine: Engine) -> dict[Stream, list[int]]:
-    """What the topic holds, judged: in the right partition, in order once duplicates are dropped."""
-    found: dict[Stream, list[int]] = {}
-    for partition, records in (await records_of(engine.bootstrap, engine.topic)).items():
-        assert all(one.stream.shard % PARTITIONS == partition for one in records)
-        found |= without_duplicates(records)
-    return found
 
 
 async def test_everything_is_published_in_order_in_the_partition_of_its_shard(own: Engine) -> None:
     streams = [new_stream() for _ in range(30)]
-    async with relaying(own) as state:
+    async with relays(own) as state:
         for _ in range(5):
             await asyncio.gather(*(own.append(one, 3) for one in streams))
         await relayed(own)
@@ -85,7 +47,7 @@ async def test_what_the_store_holds_is_what_kafka_holds(own: Engine) -> None:
     stream = new_stream(type_="ticket")
     title = 'ü"\\' + "x" * 250_000
     event = TicketRetitled(title=title, previous="🔥\n", by=UUID(int=1), at=NOON)
-    async with relaying(own):
+    async with relays(own):
         await own.store.append(uuid4(), [StreamAppend(stream, 0, [event])], NOBODY)
         await own.append(stream, version=1)
         await relayed(own)
@@ -96,9 +58,9 @@ async def test_what_the_store_holds_is_what_kafka_holds(own: Engine) -> None:
 
 async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_its_connection(own: Engine) -> None:
     stream = new_stream()
-    async with relaying(own) as leader:
+    async with relays(own) as leader:
         await eventually(lambda: leader.leading)
-        async with relaying(own) as standby:
+        async with relays(own) as standby:
             await own.append(stream, 3)
             await relayed(own)
             await eventually_true(lambda: _both_there(own))
@@ -120,9 +82,9 @@ async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_it
 
 async def test_the_standby_leads_when_the_leader_ends(own: Engine) -> None:
     stream = new_stream()
-    async with relaying(own) as leader:
+    async with relays(own) as leader:
         await eventually(lambda: leader.leading)
-        standing_by = relaying(own)
+        standing_by = relays(own)
         standby = await standing_by.__aenter__()
         await eventually_true(lambda: _both_there(own))
     try:
@@ -161,7 +123,7 @@ async def test_a_former_leader_can_neither_look_nor_move_the_checkpoint(own: Eng
 
 async def test_a_leader_that_is_fenced_begins_again_and_loses_nothing(own: Engine) -> None:
     stream = new_stream()
-    async with relaying(own) as state:
+    async with relays(own) as state:
         await own.append(stream)
         await relayed(own)
         await own.sql("update events.relay_checkpoint set epoch = epoch + 5")
@@ -192,7 +154,7 @@ async def refused(engine: Engine) -> str:
     ids=["another cluster", "another epoch", "another timeline, on which the last event is missing"],
 )
 async def test_a_checkpoint_of_another_store_is_refused(own: Engine, change: str) -> None:
-    async with relaying(own):
+    async with relays(own):
         await own.append(new_stream())
         await relayed(own)
     await own.sql(change)
@@ -202,11 +164,11 @@ async def test_a_checkpoint_of_another_store_is_refused(own: Engine, change: str
 async def test_another_timeline_that_still_holds_the_last_event_goes_on(own: Engine) -> None:
     """A fail-over that lost nothing."""
     stream = new_stream()
-    async with relaying(own):
+    async with relays(own):
         await own.append(stream)
         await relayed(own)
     await own.sql("update events.relay_checkpoint set timeline = timeline + 1")
-    async with relaying(own) as state:
+    async with relays(own) as state:
         await own.append(stream)
         await relayed(own)
         assert state.sent == 1
@@ -222,7 +184,7 @@ async def test_kafka_stops_under_appends_and_everything_arrives(own: Engine) -> 
             await own.append(stream)
             await asyncio.sleep(0.02)
 
-    async with relaying(own) as state:
+    async with relays(own) as state:
         writing = [asyncio.create_task(write(one)) for one in streams]
         await eventually(lambda: state.sent > 50)
         await asyncio.to_thread(own.servers.stop, "kafka")
