@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """`rounds` windows of each kind, interleaved, each of `window_s`. `backlog`: events of one round of catching up; those
-    of all rounds are rebuilt at the end. `rows` are those to measure, empty for all."""
+    """`rounds` windows of each kind, interleaved, each of `window_s`. `backlog`: events of one round of catching up;
+    those of all rounds are rebuilt at the end. `rows` are those to measure, empty for all."""
 
     rounds: int
     window_s: float
