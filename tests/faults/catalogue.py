@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from faults import bus, kills, outages, relays, surroundings, transactions
+from faults import (
+    bus,
+    disks,
+    kills,
+    members,
+    outages,
+    poison,
+    rebuilding,
+    relays,
+    restoring,
+    surroundings,
+    transactions,
+)
 from faults.world import World
 
 Harm = Callable[[World], Awaitable[None]]
@@ -51,10 +63,21 @@ FAULTS: Final = (
     _fault("a partition replayed from 0", bus.partition_from_0),
     _fault("a record dropped", bus.record_dropped),
     _fault("rebalances", bus.rebalances),
+    _fault("rebalances of two projectors", members.second_projector_comes_and_goes, brief=False),
+    _fault("a handler slower than the poll interval", members.handler_slower_than_the_poll_interval),
     _fault("an offset out of range", bus.retention_passed),
+    _fault("poison that is not JSON", poison.not_json, poison.no_value),
+    _fault("poison with a null header", poison.null_header),
+    _fault("poison of an unknown version", poison.unknown_version),
+    _fault("poison that raises", poison.raises),
     _fault("two relays, the leader paused and woken", relays.leader_paused_and_woken),
     _fault("the leader's connection silently cut", relays.connection_silently_cut),
     _fault("clocks an hour off", surroundings.clocks_an_hour_off),
     _fault("lost wake-ups", surroundings.wake_ups_lost),
     _fault("SIGTERM under load", surroundings.sigterm_under_load),
+    _fault("rebuild while writing", rebuilding.rebuild_while_writing, brief=False),
+    _fault("rebuild killed at each step", rebuilding.rebuild_killed_at_each_step, brief=False),
+    _fault("a dump restored into a new cluster", restoring.dump_restored_into_a_new_cluster, brief=False),
+    _fault("disk full for PostgreSQL", disks.full_for_postgres, brief=False),
+    _fault("disk full for Kafka", disks.full_for_kafka, brief=False),
 )

@@ -1,7 +1,9 @@
 """A whole stack of its own, every part in its own process, its time-outs short; and hands to harm it with."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -22,7 +24,9 @@ from localstack.temporary import temporary_servers
 from support.invariants import assert_all_hold
 
 SHORT: Final = {
-    "COMMAND_API_CONNECTIONS": "10",
+    "CONSUMER_SESSION_TIMEOUT_MS": "1500",
+    "CONSUMER_MAX_POLL_INTERVAL_MS": "2000",
+    "CONSUMER_WATCHDOG_S": "15",
 }
 """Settings under which a fault is noticed in seconds; production takes its time."""
 SERVING: Final = ("command-api", "query-api", "projector", "webhook-dispatcher", "notifier")
@@ -84,11 +88,46 @@ class World:
         """Let a fault that is measured in time take its time."""
         await asyncio.sleep(seconds)
 
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    async def process(
+        self, *words: str, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> asyncio.subprocess.Process:
+        """Python with these words, as an operator would run it, in a session of its own."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *words,
+            env={**os.environ, **self.stack.environment, **settings},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    async def tool(
+        self, module: str, *words: str, settings: Mapping[str, str] = MappingProxyType({}), within_s: float = 90
+    ) -> tuple[int, str]:
+        """An operator's command to its end: its code and what it said."""
+        process = await self.process("-m", module, *words, settings=settings)
+        try:
+            async with asyncio.timeout(within_s):
+                said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        return process.returncode or 0, said.decode(errors="replace")
+
     # --- asking -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+        """The superuser's."""
+        async with await psycopg.AsyncConnection.connect(self.stack.admin_dsn, autocommit=True) as connection:
+            yield connection
 
     async def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         """The rows of one statement, by the superuser."""
-        async with await psycopg.AsyncConnection.connect(self.stack.admin_dsn, autocommit=True) as connection:
+        async with self.connection() as connection:
             cursor = await connection.execute(query, params or None)
             return await cursor.fetchall() if cursor.description else []
 
@@ -188,7 +227,7 @@ class World:
         """Look at the lag of the views, for ever."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self.stack.admin_dsn, autocommit=True) as connection:
+                async with self.connection() as connection:
                     while True:
                         cursor = await connection.execute(LAG)
                         row = await cursor.fetchone()

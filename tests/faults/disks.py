@@ -1,0 +1,92 @@
+"""No space left, for PostgreSQL and for Kafka: their data lie on a small file system for a while, and it is filled."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from faults.world import CannotRun, World
+from localstack.errors import StackError
+
+ROOM: Final = 96 * 2**20
+BLOCK: Final = b"\0" * 2**20
+
+
+async def full_for_postgres(world: World) -> None:
+    """Writes are refused until there is room again; what was acknowledged stays."""
+    servers = world.stack.servers
+    (folder,) = servers.folder.glob("postgres-*/data")
+    await _full(world, "postgres", folder)
+
+
+async def full_for_kafka(world: World) -> None:
+    """The broker gives its log up; commands go on, and say that the views are behind."""
+    await _full(world, "kafka", world.stack.servers.folder / "kafka" / "data")
+
+
+async def _full(world: World, name: str, data: Path) -> None:
+    if shutil.which("mount") is None:
+        raise CannotRun("there is no `mount`")
+    stack = world.stack
+    await world.in_thread(stack.stop, name)
+    small = _on_a_small_file_system(data)
+    try:
+        await world.in_thread(small.__enter__)
+    except BaseException:
+        await world.in_thread(stack.start, name)
+        raise
+    try:
+        await world.in_thread(stack.start, name)
+        await world.load.progresses(5)
+        ballast = data / "ballast"
+        await world.in_thread(_fill, ballast)
+        try:
+            await world.lasts(20 if world.long else 3)
+        finally:
+            ballast.unlink()
+        try:
+            await world.ready(name)
+        except StackError:  # it died too often to be started again by itself: an operator does it
+            await world.in_thread(stack.start, name)
+        await world.load.progresses(5)
+        await world.in_thread(stack.stop, name)
+    finally:
+        await world.in_thread(small.__exit__, None, None, None)
+        await world.in_thread(stack.start, name)
+
+
+@contextmanager
+def _on_a_small_file_system(data: Path) -> Iterator[None]:
+    """Move the folder to a tmpfs with little room to spare at the same place, and back afterwards."""
+    aside, about = data.with_name("aside"), data.stat()
+    used = sum(one.stat().st_blocks * 512 for one in data.rglob("*") if one.is_file())
+    aside.mkdir()
+    options = f"size={used + ROOM},uid={about.st_uid},gid={about.st_gid},mode={about.st_mode & 0o777:o}"
+    mounted = subprocess.run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", aside), capture_output=True, check=False)
+    if mounted.returncode:
+        aside.rmdir()
+        raise CannotRun(f"this user may not mount a tmpfs: {mounted.stderr.decode().strip()}")
+    subprocess.run(("cp", "-a", f"{data}/.", aside), check=True)
+    kept = data.rename(data.with_name("kept"))
+    data.mkdir()
+    subprocess.run(("mount", "--move", aside, data), check=True)
+    aside.rmdir()
+    try:
+        yield
+    finally:
+        subprocess.run(("cp", "-a", f"{data}/.", data.with_name("full")), check=True)
+        subprocess.run(("umount", data), check=True)
+        data.rmdir()
+        data.with_name("full").rename(data)
+        shutil.rmtree(kept)
+
+
+def _fill(ballast: Path) -> None:
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while file.write(BLOCK) == len(BLOCK):
+                pass
+    except OSError:
+        pass

@@ -1,0 +1,115 @@
+"""Records that no consumer can apply: the stream waits, its partition goes on, and the store has the cure."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from psycopg.rows import dict_row
+
+from faults.bus import producer
+from faults.transactions import appender, system_stream
+from faults.world import CONSUMERS, World
+from helpdesk.bus.envelope import key_of
+from helpdesk.recorded import Stream
+
+OWNER: Final = {"views": "projector", "webhooks": "webhook_dispatcher", "notices": "notifier"}
+EVENT: Final = """
+select e.*, xid::text as xid, s.epoch as store_epoch from events.event e, events.store s
+where stream_id = %s and version = %s"""
+WAITING: Final = "select count(*) from {schema}.parked where stream_id = %s"
+UNREADABLE: Final = "select count(*) from {schema}.unreadable_record"
+
+
+async def not_json(world: World) -> None:
+    """A record that is no envelope at all."""
+    await _unreadable(world, b'{"this is": no json')
+
+
+async def no_value(world: World) -> None:
+    """A tombstone, in a topic that is never compacted."""
+    await _unreadable(world, None)
+
+
+async def null_header(world: World) -> None:
+    """A header without a value on a record that came before: nothing of ours reads it."""
+    stream = system_stream()
+    async with appender(world) as one, producer(world) as writing:
+        await one.append(stream)
+        await world.until(lambda: world.applied(stream.type, stream.id, 1))
+        value = await _envelope(world, stream, 1, {})
+        partition = stream.shard % world.partitions
+        await writing.send_and_wait(world.topic, value, key_of(stream), partition, headers=[("traceparent", None)])
+        await one.append(stream, 1)
+    await world.until(lambda: world.applied(stream.type, stream.id, 2))
+
+
+async def unknown_version(world: World) -> None:
+    """An event of a version that only a newer release can read."""
+    stream = system_stream()
+    async with appender(world) as one:
+        await one.append(stream)
+        await world.until(lambda: world.applied(stream.type, stream.id, 1))
+        async with _garbled(world, stream, {"schema_version": 99}, CONSUMERS):
+            await one.append(stream, 1)
+
+
+async def raises(world: World) -> None:
+    """An event that the handler fails on, every time: PostgreSQL stores no NUL in a text."""
+    (who, *_) = world.load.staff
+    ticket = await who.opens_ticket()
+    stream = Stream(UUID(who.tenant_id), "ticket", UUID(ticket["id"]))
+    for schema in CONSUMERS:
+        await world.until(partial(world.applied, "ticket", stream.id, 1, schema))
+    async with _garbled(world, stream, {"data": {"title": "\0"}}, ("views",)):
+        await who.edits(ticket, title="No poison")
+
+
+async def _unreadable(world: World, value: bytes | None) -> None:
+    async with producer(world) as writing:
+        await writing.send_and_wait(world.topic, value, b"?", world.random.randrange(world.partitions))
+    for schema in CONSUMERS:
+        await world.until(partial(world.value, UNREADABLE.format(schema=schema)))
+    await world.load.progresses(10)
+    await _unpark(world)
+
+
+@asynccontextmanager
+async def _garbled(
+    world: World, stream: Stream, changes: Mapping[str, Any], schemas: tuple[str, ...]
+) -> AsyncIterator[None]:
+    """The block appends version 2, which reaches Kafka garbled first and as it is afterwards."""
+    world.stack.pause("command-api-relay")
+    try:
+        yield
+        async with producer(world) as writing:
+            value = await _envelope(world, stream, 2, changes)
+            await writing.send_and_wait(world.topic, value, key_of(stream), stream.shard % world.partitions)
+        for schema in schemas:
+            await world.until(partial(world.value, WAITING.format(schema=schema), stream.id))
+    finally:
+        world.stack.resume("command-api-relay")
+    await world.load.progresses(10)
+    await _unpark(world)
+    for schema in CONSUMERS:
+        await world.until(partial(world.applied, stream.type, stream.id, 2, schema))
+
+
+async def _envelope(world: World, stream: Stream, version: int, changes: Mapping[str, Any]) -> bytes:
+    """The record of an event as the relay writes it, with changes."""
+    async with world.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(EVENT, (stream.id, version))
+        (row,) = await cursor.fetchall()
+    fields = {name: row[name] for name in row if name != "shard"}
+    fields["data"] = {**row["data"], **changes.get("data", {})}
+    return orjson.dumps({**fields, **{name: value for name, value in changes.items() if name != "data"}})
+
+
+async def _unpark(world: World) -> None:
+    for module in OWNER.values():
+        code, said = await world.tool(module, "unpark", "--all")
+        if code:
+            raise AssertionError(f"unpark at {module}: {said}")
