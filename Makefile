@@ -7,7 +7,7 @@ PATHS := shared services deploy tools tests benchmarks
 MEMBERS := helpdesk command-api query-api projector webhook-dispatcher notifier localstack tickets
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-all run stop status clean events logs mails rebuild verify bench lock coverage openapi env-example
+.PHONY: help setup check format test test-all chaos run stop status clean events logs mails rebuild verify bench lock coverage openapi env-example
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -30,9 +30,14 @@ test: check ## What CI runs: check, then all tests but the long ones
 	@$(BIN)/python -m localstack fetch-jars
 	$(BIN)/python -m pytest -m "not long"
 
-test-all: check ## All tests
+test-all: check ## All tests, then chaos
 	@$(BIN)/python -m localstack fetch-jars
 	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory chaos
+
+chaos: setup ## Every fault under load, again and again (DURATION=10m SEED=n ONLY=words)
+	@$(BIN)/python -m localstack fetch-jars
+	@PYTHONPATH=tests $(BIN)/python -m faults --duration $(or $(DURATION),10m) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
 
 run: setup ## The whole stack in the foreground (SPLIT=1: every part in its own process)
 	@exec $(BIN)/python -m localstack run $(if $(SPLIT),--split)
