@@ -3,11 +3,10 @@
 Routing, parsing, authentication, rules, folds, shapes, headers and log lines stay; what storing costs is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from command_api import store
 from command_api.app import build_app, service
 from command_api.execute import utc_now
 from command_api.settings import CommandSettings
@@ -17,50 +16,55 @@ from helpdesk.eventstore.store import StreamAppend
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configured
-from helpdesk.postgres.pool import Pool
-from helpdesk.recorded import Metadata, RecordedEvent, Stream
+from helpdesk.recorded import Metadata
 
 BORN: Final = utc_now()
 
 
-class ConstantEvents:
-    """An event store that holds nothing and keeps nothing."""
+class Group:
+    """Keeps nothing."""
 
-    async def read_stream(self, _: Stream, after: int = 0) -> list[RecordedEvent]:
-        """There is never any history."""
-        return []
-
-    async def append(self, command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> None:
+    async def append(self, command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata, **_: Any) -> None:
         """Always well."""
 
+    async def close(self) -> None:
+        """Nothing waits."""
 
-class ConstantViews:
-    """Views that show everything at once."""
+
+class Views:
+    """Show everything at once."""
 
     async def wait(self, positions: Sequence[Position], bound_s: float = 0, **_: Any) -> bool:
         """Never waits."""
         return True
 
 
-async def _people(_: Pool, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Person]:
-    return {id_: Person(id_, "ada@example.com", "Ada Admin", "ADMIN", True, BORN, BORN) for id_ in ids}
+class Numbers:
+    """All the same."""
+
+    async def take(self, tenant_id: UUID) -> int:
+        """One."""
+        return 1
 
 
-async def _tenant(_: Pool, *, slug: str | None = None, id_: UUID | None = None) -> TenantRow | None:
-    return TenantRow(id_ or UUID(int=0), "default", "Default", {})
+class Directory:
+    """Knows everybody."""
 
+    async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Person]:
+        """All of them."""
+        return {id_: Person(id_, "ada@example.com", "Ada Admin", "ADMIN", True, BORN, BORN) for id_ in ids}
 
-async def _number(_: Pool, tenant_id: UUID) -> int:
-    return 1
+    async def tenant(self, tenant_id: UUID) -> TenantRow | None:
+        """Any."""
+        return TenantRow(tenant_id, "default", "Default", {})
 
 
 async def run(settings: CommandSettings) -> None:
     """Serve; nothing runs beside."""
     async with service(settings) as parts:
-        for name, constant in (("people", _people), ("tenant", _tenant), ("take_number", _number)):
-            setattr(store, name, constant)
         commands: Any = parts.commands
-        commands.events, commands._views, commands.poke = ConstantEvents(), ConstantViews(), lambda: None
+        commands.group, commands.numbers, commands.directory = Group(), Numbers(), Directory()
+        commands._views, commands.poke = Views(), lambda: None
         await serve(edge(build_app(parts)), settings.host, settings.command_api_port)
 
 
