@@ -54,42 +54,42 @@ def created(event: happened.TicketCreated) -> Ticket:
 
 def evolve(ticket: T, event: happened.TicketEvent) -> T:
     """The ticket after `event`, whatever else its class holds. Each event moves `updated_at`."""
-    ticket = replace(ticket, updated_at=event.at)
+    at = event.at  # one replacement an event: half of what folding costs
     match event:
         case happened.TicketRetitled():
-            return replace(ticket, title=event.title)
+            return replace(ticket, updated_at=at, title=event.title)
         case happened.TicketDescriptionRewritten():
-            return replace(ticket, description=event.description)
+            return replace(ticket, updated_at=at, description=event.description)
         case happened.TicketPrioritized():
-            return replace(ticket, priority=event.priority)
+            return replace(ticket, updated_at=at, priority=event.priority)
         case happened.TicketMetadataReplaced():
-            return replace(ticket, metadata=event.metadata)
+            return replace(ticket, updated_at=at, metadata=event.metadata)
         case happened.TicketTagged():
-            return replace(ticket, tags=unique((*ticket.tags, *event.tags)))
+            return replace(ticket, updated_at=at, tags=unique((*ticket.tags, *event.tags)))
         case happened.TicketUntagged():
-            return replace(ticket, tags=tuple(tag for tag in ticket.tags if tag not in event.tags))
+            return replace(ticket, updated_at=at, tags=tuple(tag for tag in ticket.tags if tag not in event.tags))
         case happened.TicketAssigned():
-            return replace(ticket, assignee_id=event.assignee_id)
+            return replace(ticket, updated_at=at, assignee_id=event.assignee_id)
         case happened.TicketUnassigned():
-            return replace(ticket, assignee_id=None)
+            return replace(ticket, updated_at=at, assignee_id=None)
         case happened.TicketStarted():
-            return replace(ticket, status="in_progress")
+            return replace(ticket, updated_at=at, status="in_progress")
         case happened.TicketReturned():
-            return replace(ticket, status="open")
+            return replace(ticket, updated_at=at, status="open")
         case happened.TicketReopened():
-            return replace(ticket, status=event.status, resolution=None, closed_at=None)
+            return replace(ticket, updated_at=at, status=event.status, resolution=None, closed_at=None)
         case happened.TicketResolved():
-            return replace(ticket, status="resolved", resolution=event.resolution)
+            return replace(ticket, updated_at=at, status="resolved", resolution=event.resolution)
         case happened.TicketClosed():
             # A closed ticket whose resolution is corrected was closed when it was closed.
             closed_at = ticket.closed_at if ticket.status == "closed" else event.at
-            return replace(ticket, status="closed", resolution=event.resolution, closed_at=closed_at)
+            return replace(ticket, updated_at=at, status="closed", resolution=event.resolution, closed_at=closed_at)
         case happened.TicketWaitStarted():
-            return replace(ticket, waiting_on=event.waiting_on)
+            return replace(ticket, updated_at=at, waiting_on=event.waiting_on)
         case happened.TicketWaitEnded():
-            return replace(ticket, waiting_on=None)
+            return replace(ticket, updated_at=at, waiting_on=None)
         case happened.TicketDeleted():
-            return replace(ticket, deleted=True)
+            return replace(ticket, updated_at=at, deleted=True)
         case (
             happened.TicketCreated()
             | happened.CommentAdded()
@@ -97,7 +97,7 @@ def evolve(ticket: T, event: happened.TicketEvent) -> T:
             | happened.CommentDeleted()
             | happened.TicketRedacted()
         ):
-            return ticket
+            return replace(ticket, updated_at=at)
         case _:
             assert_never(event)
 
