@@ -1,4 +1,4 @@
-"""Entry points: `python -m webhook_dispatcher serve | intake | send | relay | all | migrate | unpark`."""
+"""Entry points: `python -m webhook_dispatcher` with one of the words of its usage."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -79,11 +79,16 @@ def main(argv: list[str]) -> None:
             _run(WebhookSettings, everything)
         case ["migrate"]:
             _run(WebhookMigrateSettings, app.migrate)
+        case ["rebuild-topic"]:
+            _run(WebhookMigrateSettings, app.rebuild_topic)
+        case ["new-epoch"]:
+            _run(WebhookMigrateSettings, app.new_epoch)
         case ["unpark", *words]:
             _run(IntakeSettings, partial(unpark, words=words))
         case _:
             raise SystemExit(
-                "usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate | unpark"
+                "usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate | rebuild-topic"
+                " | new-epoch | unpark"
             )
 
 

@@ -11,7 +11,7 @@ from helpdesk.bus.topics import ensure_topic
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
-from helpdesk.eventstore import relay
+from helpdesk.eventstore import relay, restore
 from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
@@ -127,3 +127,22 @@ async def migrate(settings: WebhookMigrateSettings) -> None:
     ]
     await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
     await ensure_topic(settings.kafka_bootstrap_servers, settings.webhooks_topic, 1, settings.topic_replication)
+
+
+async def rebuild_topic(settings: WebhookMigrateSettings) -> None:
+    """Fill the topic of this owner's events again from its store."""
+    plan = restore.TopicPlan(
+        dsn=settings.webhook_dispatcher_worker_database_url,
+        schema=SCHEMA,
+        bootstrap=settings.kafka_bootstrap_servers,
+        topic=settings.webhooks_topic,
+        partitions=1,
+        replication=settings.topic_replication,
+    )
+    await restore.rebuild_topic(plan)
+
+
+async def new_epoch(settings: WebhookMigrateSettings) -> None:
+    """After a restore: make the store one of its own, and fill its topic again."""
+    await restore.new_epoch(settings.migrate_database_url, SCHEMA)
+    await rebuild_topic(settings)
