@@ -60,14 +60,7 @@ async def retention_passed(world: World) -> None:
     await world.in_thread(world.stack.stop, "projector")
     try:
         await world.load.progresses(20)
-        async with consumer(world) as reading:
-            ends = await reading.end_offsets(world.places)
-        admin = AIOKafkaAdminClient(bootstrap_servers=world.bootstrap)
-        await admin.start()
-        try:
-            await admin.delete_records({place: RecordsToDelete(end) for place, end in ends.items() if end})
-        finally:
-            await admin.close()
+        await forget(world)
     finally:
         await world.in_thread(world.stack.start, "projector")
 
@@ -94,6 +87,18 @@ async def _has_come(world: World, partition: int, end: int) -> None:
             return bool((await reading.end_offsets([place]))[place] >= end)
 
         await world.until(come)
+
+
+async def forget(world: World) -> None:
+    """Kafka throws away all that its topic holds now."""
+    async with consumer(world) as reading:
+        ends = await reading.end_offsets(world.places)
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(end) for place, end in ends.items() if end})
+    finally:
+        await admin.close()
 
 
 # --- hands ------------------------------------------------------------------------------------------------------------

@@ -19,9 +19,11 @@ from aiokafka import TopicPartition
 from psycopg.rows import TupleRow
 
 from faults.load import Load
+from helpdesk.settings import KafkaSettings
 from localstack.stack import Stack
 from localstack.temporary import temporary_servers
 from support.invariants import assert_all_hold
+from tickets.verify.run import verify
 
 SHORT: Final = {
     "CONSUMER_SESSION_TIMEOUT_MS": "1500",
@@ -209,7 +211,14 @@ class World:
         await self.load.progresses(12)
         async with self.load.paused():
             await self.in_thread(assert_all_hold, self.stack.admin_dsn)
+            await self.in_thread(self._kafka_holds_the_store)
             await self._nothing_is_lost_or_doubled()
+
+    def _kafka_holds_the_store(self) -> None:
+        kafka = KafkaSettings.model_validate({name.lower(): value for name, value in self.stack.environment.items()})
+        (outcome,) = verify(self.stack.admin_dsn, kafka, ("I3",), wait_s=0)
+        if outcome.wrong:
+            raise AssertionError(str(outcome))
 
     async def _nothing_is_lost_or_doubled(self) -> None:
         ledger = self.load.ledger
