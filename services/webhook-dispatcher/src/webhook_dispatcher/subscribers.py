@@ -1,6 +1,6 @@
 """What intake does with a batch: fold the tickets, and make due whatever an endpoint asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.purged import forgetting
@@ -53,12 +53,14 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     await intake.rewrite_deliveries(connection, tenant_id, bodies)
 
 
-def deliveries_of(command: Command, endpoints: Iterable[Listening]) -> list[NewDelivery]:
+def deliveries_of(
+    command: Command, endpoints: Iterable[Listening], told: Callable[[Command], list[Message]] = messages_of
+) -> list[NewDelivery]:
     """What becomes due to these endpoints of the command's tenant.
 
     An endpoint hears of what was recorded after it was made; both moments are the database's.
     """
-    messages = messages_of(command)
+    messages = told(command)
     return [
         _delivery(command, message, endpoint)
         for endpoint in endpoints

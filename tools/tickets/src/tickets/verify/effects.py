@@ -21,6 +21,7 @@ from tickets.verify.report import EXAMPLES, Outcome
 from tickets.verify.snapshot import Snapshot
 from webhook_dispatcher.domain.catalogue import INTERNAL, PUBLIC
 from webhook_dispatcher.domain.commands import commands_of
+from webhook_dispatcher.domain.messages import retold as retold_to_machines
 from webhook_dispatcher.store.intake import Listening
 from webhook_dispatcher.subscribers import deliveries_of
 
@@ -88,7 +89,7 @@ def _deliveries(snapshot: Snapshot, purged: set[UUID], outcome: Outcome) -> None
         anyhow = [replace(one, events=everything) for one in endpoints]
         sure = [replace(one, created_at=one.created_at + _UNDECIDED) for one in endpoints if one.id in steady]
         commands = commands_of(None, ticket.events) if endpoints else []
-        may = {one.id: one for command in commands for one in deliveries_of(command, anyhow)}
+        may = {one.id: one for command in commands for one in deliveries_of(command, anyhow, retold_to_machines)}
         must = {one.id: one for command in commands for one in deliveries_of(command, sure)}
         there = {row[2] for row in ticket.effects}
         for _, _, id_, endpoint, event, type_ in ticket.effects:
