@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from helpdesk.consumer.unpark import unparking
-
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_jobs, run_process
