@@ -25,7 +25,6 @@ from faults import (
 from faults.world import World
 
 Harm = Callable[[World], Awaitable[None]]
-ENGINE: Final = "tests/integration/engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +42,146 @@ def _fault(name: str, *stack: Harm, engine: tuple[str, ...] = (), brief: bool = 
 
 
 FAULTS: Final = (
-    _fault("command-api killed between append and answer", kills.command_api_between_append_and_answer),
-    _fault("command-api killed in the middle of a group", kills.command_api_in_the_middle_of_a_group),
+    _fault(
+        "command-api killed between append and answer",
+        kills.command_api_between_append_and_answer,
+        engine=("test_store.py::test_a_command_is_appended_once",),
+    ),
+    _fault(
+        "command-api killed in the middle of a group",
+        kills.command_api_in_the_middle_of_a_group,
+        engine=(
+            "test_grouping.py::test_a_connection_that_breaks_doubles_and_loses_nothing",
+            "test_grouping.py::test_a_backend_that_is_ended_in_the_middle_of_a_batch_doubles_and_loses_nothing",
+        ),
+    ),
     _fault("relay killed before its checkpoint", kills.relay_before_its_checkpoint),
     _fault("relay killed after its checkpoint", kills.relay_after_its_checkpoint),
-    _fault("projector killed before its commit", kills.projector_before_its_commit),
-    _fault("projector killed after its commit", kills.projector_after_its_commit),
+    _fault(
+        "projector killed before its commit",
+        kills.projector_before_its_commit,
+        engine=("test_consumer.py::test_consumers_that_are_cut_off_again_and_again_apply_each_event_once",),
+    ),
+    _fault(
+        "projector killed after its commit",
+        kills.projector_after_its_commit,
+        engine=("test_consumer.py::test_kafkas_own_offset_is_never_believed",),
+    ),
     _fault("dispatcher and notifier killed", kills.dispatcher_in_the_middle, kills.notifier_and_queries, brief=False),
-    _fault("PostgreSQL killed and restarted", outages.postgres_killed_and_restarted),
+    _fault(
+        "PostgreSQL killed and restarted",
+        outages.postgres_killed_and_restarted,
+        engine=("test_grouping.py::test_when_the_database_is_away_everybody_is_told",),
+    ),
+    _fault("PostgreSQL away", outages.postgres_away),
+    _fault(
+        "Kafka down under writes",
+        outages.kafka_down_under_writes,
+        engine=("test_relay.py::test_kafka_stops_under_appends_and_everything_arrives",),
+    ),
     _fault("Kafka killed and restarted", outages.kafka_killed_and_restarted, brief=False),
-    _fault("Kafka down under writes", outages.kafka_down_under_writes),
     _fault("Kafka restarted during its election", outages.kafka_restarted_during_its_election, brief=False),
-    _fault("an appender sleeps before its commit", transactions.slow_appender),
-    _fault("a foreign transaction in this database", transactions.foreign_transaction_here),
+    _fault(
+        "an appender sleeps before its commit while others commit",
+        transactions.slow_appender,
+        engine=(
+            "test_feed_deep.py::test_whoever_appended_and_sleeps_is_waited_for_by_both_tiers",
+            "test_feed_deep.py::test_in_a_storm_of_appends_of_every_pace_nothing_is_skipped_or_inverted",
+        ),
+    ),
+    _fault(
+        "a foreign transaction in this database",
+        transactions.foreign_transaction_here,
+        engine=("test_feed_deep.py::test_a_foreign_transaction_holds_nobody_back",),
+    ),
     _fault("a foreign transaction in another database", transactions.foreign_transaction_elsewhere),
-    _fault("a prepared transaction", transactions.prepared_transaction),
-    _fault("two streams in inverted order", transactions.inverted_streams, transactions.inverted_versions),
-    _fault("every record three times", bus.every_record_three_times),
-    _fault("a partition replayed from 0", bus.partition_from_0),
-    _fault("a record dropped", bus.record_dropped),
-    _fault("rebalances", bus.rebalances),
+    _fault(
+        "a prepared transaction",
+        transactions.prepared_transaction,
+        engine=("test_feed_deep.py::test_an_append_that_was_prepared_is_waited_for",),
+    ),
+    _fault(
+        "the order inversion of two streams",
+        transactions.inverted_streams,
+        transactions.inverted_versions,
+        engine=("test_feed_deep.py::test_an_append_that_is_not_the_first_write_is_refused",),
+    ),
+    _fault(
+        "every record three times",
+        bus.every_record_three_times,
+        engine=("test_consumer.py::test_every_record_that_comes_twice_is_applied_once",),
+    ),
+    _fault(
+        "a partition replayed from 0",
+        bus.partition_from_0,
+        engine=("test_consumer.py::test_a_partition_that_is_read_again_from_its_beginning_changes_nothing",),
+    ),
+    _fault(
+        "a record dropped",
+        bus.record_dropped,
+        engine=(
+            "test_consumer_healing.py::test_a_record_that_never_came_is_read_from_the_store_when_its_stream_goes_on",
+        ),
+    ),
+    _fault(
+        "rebalances every 3 s",
+        bus.rebalances,
+        engine=("test_consumer.py::test_two_consumers_share_the_work_and_a_rebalance_doubles_nothing",),
+    ),
     _fault("rebalances of two projectors", members.second_projector_comes_and_goes, brief=False),
-    _fault("a handler slower than the poll interval", members.handler_slower_than_the_poll_interval),
-    _fault("an offset out of range", bus.retention_passed),
+    _fault(
+        "a handler slower than the poll interval",
+        members.handler_slower_than_the_poll_interval,
+        engine=("test_consumer.py::test_a_zombie_loses_on_the_guard_and_goes_on",),
+    ),
+    _fault(
+        "a Kafka offset out of range",
+        bus.retention_passed,
+        engine=("test_consumer_healing.py::test_an_offset_outside_of_what_kafka_holds_is_healed_from_the_store",),
+    ),
     _fault("poison of every kind", poison.every_kind),
     _fault("poison that is not JSON", poison.not_json, poison.no_value, brief=False),
     _fault("poison with a null header", poison.null_header, brief=False),
     _fault("poison of an unknown version", poison.unknown_version, brief=False),
     _fault("poison that raises", poison.raises, brief=False),
-    _fault("two relays, the leader paused and woken", relays.leader_paused_and_woken),
-    _fault("the leader's connection silently cut", relays.connection_silently_cut),
-    _fault("clocks an hour off", surroundings.clocks_an_hour_off),
-    _fault("lost wake-ups", surroundings.wake_ups_lost),
-    _fault("SIGTERM under load", surroundings.sigterm_under_load),
-    _fault("rebuild while writing", rebuilding.rebuild_while_writing, brief=False),
-    _fault("rebuild killed at each step", rebuilding.rebuild_killed_at_each_step, brief=False),
-    _fault("a dump restored into a new cluster", restoring.dump_restored_into_a_new_cluster, brief=False),
+    _fault(
+        "two relays, one paused and woken",
+        relays.leader_paused_and_woken,
+        engine=("test_relay_faults.py::test_a_leader_that_wakes_from_a_pause_sends_doubles_at_most",),
+    ),
+    _fault(
+        "the connection that holds the lock silently cut",
+        relays.connection_silently_cut,
+        engine=("test_relay_faults.py::test_a_line_that_goes_dead_costs_the_lead_and_loses_nothing",),
+    ),
     _fault("disk full for PostgreSQL", disks.full_for_postgres, brief=False),
     _fault("disk full for Kafka", disks.full_for_kafka, brief=False),
+    _fault("clocks an hour off", surroundings.clocks_an_hour_off),
+    _fault(
+        "lost wake-ups",
+        surroundings.wake_ups_lost,
+        engine=("test_relay_faults.py::test_without_any_wake_up_the_net_beneath_catches_every_event",),
+    ),
+    _fault(
+        "rebuild while writing",
+        rebuilding.rebuild_while_writing,
+        engine=("test_rebuild.py::test_rebuilds_while_writes_go_on_agree_and_reads_neither_fail_nor_go_back",),
+        brief=False,
+    ),
+    _fault(
+        "rebuild killed at each of its steps",
+        rebuilding.rebuild_killed_at_each_step,
+        engine=("test_rebuild.py::test_a_rebuild_that_is_killed_goes_on_where_it_was",),
+        brief=False,
+    ),
+    _fault(
+        "a dump restored into a new cluster",
+        restoring.dump_restored_into_a_new_cluster,
+        engine=(
+            "test_relay.py::test_a_checkpoint_of_another_store_is_refused",
+            "test_consumer_healing.py::test_a_store_that_was_restored_under_the_consumer_is_read_from_its_beginning",
+        ),
+        brief=False,
+    ),
+    _fault("SIGTERM under load", surroundings.sigterm_under_load),
 )

@@ -1,7 +1,17 @@
 """PostgreSQL and Kafka die and come back."""
 
+from typing import Final
+
 from faults.world import World
 from localstack.ports import listening
+
+ASKED: Final = (
+    ("POST", "/tickets", {"title": "never", "description": ""}),
+    ("GET", "/tickets", None),
+    ("GET", "/notifications", None),
+    ("GET", "/webhooks", None),
+    ("POST", "/auth/login", {"email": "admin@example.com", "password": "SecurePass123!"}),
+)
 
 
 async def postgres_killed_and_restarted(world: World) -> None:
@@ -10,11 +20,32 @@ async def postgres_killed_and_restarted(world: World) -> None:
     await world.ready("postgres")
 
 
+async def postgres_away(world: World) -> None:
+    """Stopped politely: every call says so in the contract's words, and when to ask again."""
+    async with world.load.paused():
+        (who, *_) = world.load.staff
+        before = await world.value("select count(*) from events.event")
+        await world.in_thread(world.stack.stop, "postgres")
+        try:
+            for method, path, body in ASKED:
+                answer = await who.ask(method, path, json=body)
+                told = (answer.status_code, answer.headers.get("content-type"), answer.json()["code"])
+                if told != (503, "application/problem+json", "INTERNAL_ERROR") or "retry-after" not in answer.headers:
+                    raise AssertionError(f"{method} {path} without a database: {told}")
+        finally:
+            await world.in_thread(world.stack.start, "postgres")
+        if await world.value("select count(*) from events.event") != before:
+            raise AssertionError("something was written without a database")
+
+
 async def kafka_down_under_writes(world: World) -> None:
     """Commands go on, and say that the views are behind."""
     await world.in_thread(world.stack.stop, "kafka")
     try:
+        behind = world.load.figures.behind
         await world.load.progresses(20)
+        if world.load.figures.behind < behind + 10:
+            raise AssertionError("without Kafka the views are behind, and no answer says so")
         if world.long:
             await world.lasts(60)
     finally:
