@@ -101,9 +101,10 @@ async def test_a_share_begins_at_the_lowest_checkpoint_that_covers_it(
     for divisor, remainder, xid in rows:
         await own.sql(
             "insert into events.relay_checkpoint"
-            " (name, divisor, remainder, xid, position, store_epoch, system_identifier, timeline)"
-            " select %s, %s, %s, %s::text::xid8, 1, epoch, system_identifier, timeline_id"
-            " from events.store, pg_control_system(), pg_control_checkpoint()",
+            " (name, divisor, remainder, xid, position, store_epoch, system_identifier, timeline, database_oid)"
+            " select %s, %s, %s, %s::text::xid8, 1, epoch, system_identifier, timeline_id, d.oid"
+            " from events.store, pg_control_system(), pg_control_checkpoint(), pg_database d"
+            " where d.datname = current_database()",
             own.topic,
             divisor,
             remainder,

@@ -14,7 +14,7 @@ from psycopg import errors
 
 from helpdesk.bus.topics import recreate_topic
 from helpdesk.eventstore.checkpoint import topic_lock
-from helpdesk.postgres.pool import Connection, connect
+from helpdesk.postgres.pool import connect
 
 PATIENCE_S: Final = 30.0
 log = logging.getLogger(__name__)
@@ -51,24 +51,24 @@ async def new_epoch(admin_dsn: str, schema: str) -> int:
     return int(moved)
 
 
-async def rebuild_topic(plan: TopicPlan) -> None:
+async def rebuild_topic(plan: TopicPlan, patience_s: float = PATIENCE_S) -> None:
     """Delete the topic, create it with the settings that it had, and let the relays send everything again, in order.
 
     Relays and consumers may run meanwhile. Killed at any point it can be run again. Raises StillRelaying, KafkaError.
     """
-    async with _alone(plan):
+    async with _alone(plan, patience_s):
         await recreate_topic(plan.bootstrap, plan.topic, plan.partitions, plan.replication)
     log.info("topic was made anew", extra={"topic": plan.topic})
 
 
 @asynccontextmanager
-async def _alone(plan: TopicPlan) -> AsyncIterator[Connection]:
+async def _alone(plan: TopicPlan, patience_s: float) -> AsyncIterator[None]:
     """While nobody leads, and with every checkpoint at the beginning.
 
     The reset fences: a leader sees it before its next page, closes its connection and cannot lead again, for whoever
     waits for a lock goes before those who only try. A leader that did so between reset and lock is fenced by the next.
     """
-    until = monotonic() + PATIENCE_S
+    until = monotonic() + patience_s
     async with await connect(plan.dsn, name=f"{plan.schema}-rebuild-topic") as connection:
         await connection.execute("set lock_timeout = '2s'")
         while True:
@@ -82,5 +82,5 @@ async def _alone(plan: TopicPlan) -> AsyncIterator[Connection]:
                     raise StillRelaying(f"a relay of {plan.topic} does not give up its lead: is it paused?") from None
                 continue
             await connection.execute(f"select {plan.schema}.relay_reset(%s)", (plan.topic,))
-            yield connection
-            return
+            break
+        yield

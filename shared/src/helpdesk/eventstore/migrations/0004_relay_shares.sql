@@ -1,12 +1,18 @@
 -- The relay in shares: a leader for each `remainder` of the events' shards modulo `divisor`, each with a checkpoint.
 -- A row says: every event of these shards up to here has been sent. Rows of a former divisor stay and go on saying so.
 
+-- `database_oid` tells a dump that was restored beside its original, in the same cluster.
+
 alter table :schema.relay_checkpoint
+    add column database_oid oid,
     add column divisor   integer not null default 1 check (divisor between 1 and 1024),
     add column remainder integer not null default 0,
     add check (remainder >= 0 and remainder < divisor),
     drop constraint relay_checkpoint_pkey,
     add primary key (name, divisor, remainder);
+alter table :schema.relay_checkpoint no force row level security;
+update :schema.relay_checkpoint set database_oid = d.oid from pg_database d where d.datname = current_database();
+alter table :schema.relay_checkpoint alter column database_oid set not null, force row level security;
 
 -- Takes the lead of one share, for whoever holds its lock: raises the epoch, which fences whoever led before, and tells
 -- where to begin: for each of the 1024 shards the furthest checkpoint that covers it, and of these the lowest.
@@ -19,11 +25,15 @@ declare
     known record;
     start bigint[];
 begin
-    select s.epoch, sys.system_identifier, cp.timeline_id into here
-    from :schema.store s, pg_catalog.pg_control_system() sys, pg_catalog.pg_control_checkpoint() cp;
+    select s.epoch, sys.system_identifier, cp.timeline_id, d.oid as database_oid into here
+    from :schema.store s, pg_catalog.pg_control_system() sys, pg_catalog.pg_control_checkpoint() cp,
+         pg_catalog.pg_database d
+    where d.datname = pg_catalog.current_database();
     for known in select * from :schema.relay_checkpoint c where c.name = p_name loop
-        if known.store_epoch <> here.epoch or known.system_identifier <> here.system_identifier then
-            raise exception 'the checkpoint of % was written in another PostgreSQL cluster or store', p_name
+        if (known.store_epoch, known.system_identifier, known.database_oid)
+            <> (here.epoch, here.system_identifier, here.database_oid)
+        then
+            raise exception 'the checkpoint of % was written in another PostgreSQL cluster, database or store', p_name
                 using errcode = 'HD006';
         end if;
         if known.timeline <> here.timeline_id and known.event_id is not null and not exists (
@@ -45,11 +55,12 @@ begin
     ) furthest;
     return query
         insert into :schema.relay_checkpoint as own
-            (name, divisor, remainder, epoch, xid, position, event_id, store_epoch, system_identifier, timeline)
+            (name, divisor, remainder, epoch, xid, position, event_id, store_epoch, system_identifier, timeline,
+             database_oid)
         select p_name, p_divisor, p_remainder, 1, start[1]::text::xid8, start[2],
                (select c.event_id from :schema.relay_checkpoint c
                 where c.name = p_name and c.xid = start[1]::text::xid8 and c.position = start[2] limit 1),
-               here.epoch, here.system_identifier, here.timeline_id
+               here.epoch, here.system_identifier, here.timeline_id, here.database_oid
         on conflict (name, divisor, remainder) do update set
             epoch = own.epoch + 1, xid = excluded.xid, position = excluded.position, event_id = excluded.event_id,
             timeline = excluded.timeline, updated_at = pg_catalog.now()
@@ -63,9 +74,11 @@ create function :schema.relay_reset(p_name text) returns void language plpgsql v
 begin
     update :schema.relay_checkpoint c
     set epoch = c.epoch + 1, xid = '0', position = 0, event_id = null, store_epoch = s.epoch,
-        system_identifier = sys.system_identifier, timeline = cp.timeline_id, updated_at = pg_catalog.now()
-    from :schema.store s, pg_catalog.pg_control_system() sys, pg_catalog.pg_control_checkpoint() cp
-    where c.name = p_name;
+        system_identifier = sys.system_identifier, timeline = cp.timeline_id, database_oid = d.oid,
+        updated_at = pg_catalog.now()
+    from :schema.store s, pg_catalog.pg_control_system() sys, pg_catalog.pg_control_checkpoint() cp,
+         pg_catalog.pg_database d
+    where c.name = p_name and d.datname = pg_catalog.current_database();
 end $$;
 revoke all on function :schema.relay_reset from public;
 grant execute on function :schema.relay_reset to :schema_relay;
