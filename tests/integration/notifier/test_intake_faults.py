@@ -44,7 +44,7 @@ async def test_each_is_told_once_while_a_second_intake_joins_and_the_first_leave
 async def test_a_record_that_nobody_can_read_is_kept_and_health_says_so_while_all_goes_on(servers: Servers) -> None:
     async with running(servers) as world:
         app = build_app(world.settings, world.worker_pool, world.intake)
-        requester = await world.person("CUSTOMER")
+        requester = await world.person("USER")
         async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test") as client:
             assert (await client.get("/health/ready")).json()["status"] == "ok"
             producer = AIOKafkaProducer(bootstrap_servers=world.settings.kafka_bootstrap_servers)

@@ -45,8 +45,8 @@ def test_a_record_that_comes_twice_in_one_batch_is_taken_once() -> None:
 
 def test_a_missing_version_is_a_gap_that_names_the_stream() -> None:
     done = sort([received(A, 1), received(A, 3), received(B, 1)], {})
-    assert done.gaps == [Gap(A, 1, 3)]
-    assert str(done.gaps[0]) == f"{A} is at 1, the next record is 3"
+    assert done.gaps == [Gap(A, 0, 3)]
+    assert str(done.gaps[0]) == f"{A} is applied up to version 0 and what came is not all up to 3"
 
 
 def test_a_stream_that_was_never_seen_begins_at_one() -> None:

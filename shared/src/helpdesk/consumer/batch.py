@@ -74,14 +74,14 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stream is at `version`, and what came next is `found`."""
+    """A stream is applied up to `version`, and of what came next something before `found` is missing."""
 
     stream: Stream
     version: int
     found: int
 
     def __str__(self) -> str:
-        return f"{self.stream} is at {self.version}, the next record is {self.found}"
+        return f"{self.stream} is applied up to version {self.version} and what came is not all up to {self.found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def sort(
             else:
                 taken.append(one)
         elif recorded.version > at + 1:
-            gaps[stream] = Gap(stream, at, recorded.version)
+            gaps[stream] = Gap(stream, guard.version, recorded.version)
         elif _known(recorded.version, guard, taken) not in (None, recorded.event_id):
             raise Diverged(f"{stream}: version {recorded.version} is another event than the one that was applied")
     batches, tail = [], []

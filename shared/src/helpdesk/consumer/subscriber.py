@@ -17,7 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from helpdesk.bus import envelope
@@ -59,6 +59,7 @@ class Subscriber:
         self._lost: dict[int, int] = {}
         self._standing: dict[int, Progress] = {}
         self._consumer: AIOKafkaConsumer | None = None
+        self._replaced = False
 
     async def run(self) -> None:
         """Consume until cancelled; while PostgreSQL or Kafka are away, try again."""
@@ -133,6 +134,7 @@ class Subscriber:
 
     async def _stop(self) -> None:
         consumer, self._consumer = self._consumer, None
+        self._bus, self._replaced = None, False
         self.revoked()
         if consumer is not None:
             with suppress(*AWAY):
@@ -184,10 +186,10 @@ class Subscriber:
             here[number] = standing = kept.get(number) or bus.beginning(number)
             if found := replay_from(kept.get(number), number, bus):
                 replays[number], why = found
-                log.warning("a partition is replayed from the store", extra=self._about(number, why))
+                log.info("a partition is replayed from the store", extra=self._about(number, why))
             elif number in self._lost:
                 replays[number] = standing.cursor
-                log.warning("a partition is replayed from the store", extra=self._about(number, "Kafka lost records"))
+                log.info("a partition is replayed from the store", extra=self._about(number, "Kafka lost records"))
         if not await self._replay(assignment, replays, bus):
             return
         begin = await consumer.beginning_offsets(places)
@@ -285,6 +287,9 @@ class Subscriber:
     # --- batches ----------------------------------------------------------------------------------------------------
 
     async def _turn(self) -> None:
+        if self._replaced:
+            # The client believes what it knows of the former topic for minutes; a new one knows nothing.
+            raise UnknownTopicOrPartitionError("the topic was replaced by another of the same name")
         if self._unplaced:
             await self._place()
         limits = self._settings.limits
@@ -386,13 +391,17 @@ class Subscriber:
                 self.state.moved_at = monotonic()
 
     async def _look_once(self) -> None:
-        consumer, bus, placed = self._consumer, self._bus, sorted(self.state.placed)
-        if consumer is None or bus is None or not placed:
+        consumer, bus = self._consumer, self._bus
+        if consumer is None or bus is None:
             return
         assignment, topic = self._assignment, self._settings.topic
-        places = {number: TopicPartition(topic, number) for number in placed}
+        if await topic_id(consumer._client, topic) != bus.topic_id:
+            self._replaced = True
+            return
+        places = {number: TopicPartition(topic, number) for number in sorted(self.state.placed)}
+        if not places:
+            return
         ends = await consumer.end_offsets(list(places.values()))
-        current = await topic_id(consumer._client, topic)
         if assignment != self._assignment:
             return
         self.state.lag = {
@@ -400,10 +409,6 @@ class Subscriber:
             for number, place in places.items()
             if self._standing[number].next_offset >= 0
         }
-        if current != bus.topic_id:
-            log.error("the topic was replaced by another of the same name", extra={"topic": topic})
-            self._again(set(placed))
-            return
         if self.state.error == KAFKA_AWAY:
             self.state.error = None
         offsets = {places[number]: self._standing[number].next_offset for number in self.state.lag}
