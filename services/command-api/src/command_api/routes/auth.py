@@ -24,7 +24,7 @@ from helpdesk.http.problem import Problem
 router = APIRouter(prefix=f"{API}/auth", tags=["identity"])
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
 

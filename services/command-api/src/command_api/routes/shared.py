@@ -31,7 +31,7 @@ _STATUS: Final[Mapping[str, int]] = {
 """Refusals that are no conflict (409); the rules themselves know nothing of HTTP."""
 
 
-def _commands(request: Request) -> Commands:
+async def _commands(request: Request) -> Commands:  # one that is not async would run in a thread
     commands: Commands = request.app.state.commands
     return commands
 
