@@ -55,7 +55,7 @@ FAULTS: Final = (
             "test_grouping.py::test_a_backend_that_is_ended_in_the_middle_of_a_batch_doubles_and_loses_nothing",
         ),
     ),
-    _fault("relay killed before its checkpoint", kills.relay_before_its_checkpoint),
+    _fault("relay killed before its checkpoint", kills.relay_before_its_checkpoint, kills.relay_while_it_sends),
     _fault("relay killed after its checkpoint", kills.relay_after_its_checkpoint),
     _fault(
         "projector killed before its commit",

@@ -59,27 +59,26 @@ async def _full(world: World, name: str, data: Path) -> None:
 
 @contextmanager
 def _on_a_small_file_system(data: Path) -> Iterator[None]:
-    """Move the folder to a tmpfs with little room to spare at the same place, and back afterwards."""
-    aside, about = data.with_name("aside"), data.stat()
+    """Replace the folder by a tmpfs with the same files and little room to spare, and back afterwards."""
+    about, kept = data.stat(), data.with_name("kept")
     used = sum(one.stat().st_blocks * 512 for one in data.rglob("*") if one.is_file())
-    aside.mkdir()
     options = f"size={used + ROOM},uid={about.st_uid},gid={about.st_gid},mode={about.st_mode & 0o777:o}"
-    mounted = subprocess.run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", aside), capture_output=True, check=False)
-    if mounted.returncode:
-        aside.rmdir()
-        raise CannotRun(f"this user may not mount a tmpfs: {mounted.stderr.decode().strip()}")
-    subprocess.run(("cp", "-a", f"{data}/.", aside), check=True)
-    kept = data.rename(data.with_name("kept"))
+    data.rename(kept)
     data.mkdir()
-    subprocess.run(("mount", "--move", aside, data), check=True)
-    aside.rmdir()
+    mounted = subprocess.run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", data), capture_output=True, check=False)
+    if mounted.returncode:
+        data.rmdir()
+        kept.rename(data)
+        raise CannotRun(f"this user may not mount a tmpfs: {mounted.stderr.decode().strip()}")
+    subprocess.run(("cp", "-a", f"{kept}/.", data), check=True)
     try:
         yield
     finally:
-        subprocess.run(("cp", "-a", f"{data}/.", data.with_name("full")), check=True)
+        back = data.with_name("back")
+        subprocess.run(("cp", "-a", data, back), check=True)
         subprocess.run(("umount", data), check=True)
         data.rmdir()
-        data.with_name("full").rename(data)
+        back.rename(data)
         shutil.rmtree(kept)
 
 

@@ -35,6 +35,17 @@ async def relay_before_its_checkpoint(world: World) -> None:
         await world.kill("command-api-relay")
 
 
+async def relay_while_it_sends(world: World) -> None:
+    """Kafka does not answer: what it has not taken is not noted as sent."""
+    world.stack.pause("kafka")
+    try:
+        await _changes(world, LAST)
+        await world.lasts(0.5)  # that nothing is noted has no event
+        await world.kill("command-api-relay")
+    finally:
+        world.stack.resume("kafka")
+
+
 async def relay_after_its_checkpoint(world: World) -> None:
     """Noted: what follows is not left out."""
     await _changes(world, CHECKPOINT)
