@@ -45,7 +45,11 @@ grant select, insert, update, delete on :schema.idempotency to :schema_appender;
 create function :schema.append(p_batch json, p_lock_timeout text default null) returns json
 language plpgsql as $$
 declare
-    t         record;
+    tenants   uuid[];
+    commands  json[];
+    keyed     boolean[];
+    rows      json[];
+    setting   text;
     c         record;
     kept      record;
     too_late  record;
@@ -57,28 +61,31 @@ begin
         raise exception 'append must be the first write of its transaction' using errcode = 'HD001';
     end if;
     if p_lock_timeout is not null then
-        perform set_config('lock_timeout', p_lock_timeout, true);
+        setting := set_config('lock_timeout', p_lock_timeout, true);
     end if;
+    select array_agg(b.tenant), array_agg(b.commands), array_agg(b.keyed), array_agg(b.events)
+    into tenants, commands, keyed, rows
+    from json_to_recordset(p_batch) as b(tenant uuid, commands json, keyed boolean, events json);
 
     -- All checks of all tenants come before the first insert, for it takes the transaction's id: a predecessor that is
     -- seen only afterwards may have a higher one, and the feed would invert the stream.
-    for t in select * from json_to_recordset(p_batch) as b(tenant uuid, commands json, keyed boolean) loop
-        perform set_config('app.tenant', t.tenant::text, true);
-        if t.keyed then
+    for n in 1 .. cardinality(tenants) loop
+        setting := set_config('app.tenant', tenants[n]::text, true);
+        if keyed[n] then
             for c in
-                select k.id, a.* from json_to_recordset(t.commands) as k(id uuid, answer json),
+                select k.id, a.* from json_to_recordset(commands[n]) as k(id uuid, answer json),
                     json_to_record(k.answer) as a(principal text, method text, path text, key text, fingerprint text)
                 where k.answer is not null
             loop
                 if not pg_try_advisory_xact_lock(hashtextextended(
-                    concat_ws(E'\n', ':schema', t.tenant, c.principal, c.method, c.path, c.key), 0)) then
+                    concat_ws(E'\n', ':schema', tenants[n], c.principal, c.method, c.path, c.key), 0)) then
                     refused := refused || c.id;
                     reasons := reasons || 'in_flight'::text;
                     continue;
                 end if;
                 -- A statement of its own: it must see what was committed before the lock was free.
                 select i.fingerprint, i.command_id into kept from :schema.idempotency i
-                where i.tenant_id = t.tenant and i.principal = c.principal and i.method = c.method
+                where i.tenant_id = tenants[n] and i.principal = c.principal and i.method = c.method
                   and i.path = c.path and i.key = c.key and i.expires_at > clock_timestamp();
                 if found then
                     refused := refused || c.id;
@@ -92,17 +99,17 @@ begin
             -- Scalar sub-selects: of an EXISTS the planner would make a hash over all events of the tenant.
             select k.id, case
                 when (select e.version from :schema.event e
-                      where e.tenant_id = t.tenant and e.command_id = k.id limit 1) is not null
+                      where e.tenant_id = tenants[n] and e.command_id = k.id limit 1) is not null
                 then 'duplicate'
                 -- Both ways: a predecessor that is missing would leave a hole, a successor would undo the batch.
                 when exists (
                     select from json_to_recordset(k.streams) as s(type text, id uuid, expected integer)
                     where s.expected <> coalesce((
                         select e.version from :schema.event e
-                        where e.tenant_id = t.tenant and e.stream_type = s.type and e.stream_id = s.id
+                        where e.tenant_id = tenants[n] and e.stream_type = s.type and e.stream_id = s.id
                         order by e.version desc limit 1), 0))
                 then 'wrong_version' end as reason
-            from json_to_recordset(t.commands) as k(id uuid, streams json)
+            from json_to_recordset(commands[n]) as k(id uuid, streams json)
             where k.id <> all (refused)
         ) x where x.reason is not null;
         if too_late.ids is not null then
@@ -111,24 +118,24 @@ begin
         end if;
     end loop;
 
-    for t in select * from json_to_recordset(p_batch) as b(tenant uuid, commands json, keyed boolean, events json) loop
-        perform set_config('app.tenant', t.tenant::text, true);
+    for n in 1 .. cardinality(tenants) loop
+        setting := set_config('app.tenant', tenants[n]::text, true);
         insert into :schema.event (tenant_id, stream_type, stream_id, version, shard, event_id, command_id, ordinal,
                                    remaining, type, schema_version, data, metadata)
-        select t.tenant, e.stream_type, e.stream_id, e.version, e.shard, e.event_id,
+        select tenants[n], e.stream_type, e.stream_id, e.version, e.shard, e.event_id,
                case when e.ordinal = 1 then e.command end, e.ordinal, e.remaining, e.type, e.schema_version,
                e.data, e.metadata
-        from json_to_recordset(t.events) as e(
+        from json_to_recordset(rows[n]) as e(
             command uuid, ordinal integer, stream_type text, stream_id uuid, version integer, shard smallint,
             event_id uuid, remaining integer, type text, schema_version smallint, data json, metadata json)
         where e.command <> all (refused);
-        if t.keyed then
+        if keyed[n] then
             insert into :schema.idempotency as i (tenant_id, principal, method, path, key, command_id, fingerprint,
                                                   status, body, etag, token, location, expires_at)
-            select t.tenant, a.principal, a.method, a.path, a.key, k.id, decode(a.fingerprint, 'hex'), a.status,
+            select tenants[n], a.principal, a.method, a.path, a.key, k.id, decode(a.fingerprint, 'hex'), a.status,
                    decode(a.body, 'hex'), a.etag, a.token, a.location,
                    clock_timestamp() + make_interval(secs => a.seconds)
-            from json_to_recordset(t.commands) as k(id uuid, answer json),
+            from json_to_recordset(commands[n]) as k(id uuid, answer json),
                 json_to_record(k.answer) as a(
                     principal text, method text, path text, key text, fingerprint text, status smallint, body text,
                     etag text, token text, location text, seconds double precision)
