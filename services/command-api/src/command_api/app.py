@@ -17,6 +17,7 @@ from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
 from helpdesk.eventstore import relay, restore
+from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
 from helpdesk.http.app import build_api
@@ -52,13 +53,14 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
     poke = Poke(settings.command_api_database_url, "events")
     async with open_pool(settings.command_api_database_url, name="command-api") as pool:
         directory = Directory(pool, settings.command_api_database_url)
-        commands = Commands(pool, directory, views, notices, poke, clock)
+        group = Group(pool, "events", settings.append_caps)
+        commands = Commands(pool, group, directory, views, notices, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
         try:
             yield Service(commands, accounts, Verifier(settings), views, jobs)
         finally:
-            await commands.group.close()
+            await group.close()
             passwords.close()
 
 

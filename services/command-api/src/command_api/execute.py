@@ -86,15 +86,15 @@ class Commands:
     def __init__(
         self,
         pool: Pool,
+        group: Group,
         directory: Directory,
         views: Applied,
         notices: Applied,
         poke: Poke,
         clock: Clock = utc_now,
     ) -> None:
-        self.pool, self.directory, self.clock, self.poke = pool, directory, clock, poke
+        self.pool, self.group, self.directory, self.clock, self.poke = pool, group, directory, clock, poke
         self.events = EventStore(pool, "events")
-        self.group = Group(pool, "events")
         self.numbers = Numbers(pool)
         self._views, self._notices = views, notices
         self._queues = Queues()

@@ -1,7 +1,12 @@
 """The command API's settings."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pydantic import Field, FilePath
 
+from helpdesk.eventstore.grouping import CAPS, Lane
+from helpdesk.eventstore.lanes import Caps
 from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
 
 
@@ -23,9 +28,27 @@ class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
     )
     access_token_seconds: int = Field(86_400, ge=60, description="Lifetime of an access token.")
     refresh_token_seconds: int = Field(604_800, ge=60, description="Lifetime of a refresh token.")
+    append_batch: int = Field(64, ge=1, le=1000, description="Commands that one transaction takes at most.")
+    append_batch_of_tenant: int = Field(32, ge=1, le=1000, description="Of these, commands of one tenant at most.")
+    append_waiting: int = Field(
+        4096, ge=1, description="Commands that may wait for a transaction; more are answered with 503."
+    )
+    append_waiting_of_tenant: int = Field(1024, ge=1, description="Of these, commands of one tenant at most.")
     password_memory_kib: int = Field(19_456, ge=8, description="Argon2id memory per hash, in KiB.")
     password_passes: int = Field(2, ge=1, description="Argon2id passes.")
     password_threads: int = Field(2, ge=1, le=64, description="Hashes computed at the same time, at most.")
+
+    @property
+    def append_caps(self) -> Mapping[Lane, Caps]:
+        """What people's commands share; bulk and imports have small caps of their own."""
+        interactive = replace(
+            CAPS[Lane.INTERACTIVE],
+            batch=self.append_batch,
+            of_tenant=self.append_batch_of_tenant,
+            waiting=self.append_waiting,
+            waiting_of_tenant=self.append_waiting_of_tenant,
+        )
+        return {**CAPS, Lane.INTERACTIVE: interactive}
 
 
 class CommandMigrateSettings(CommandSettings, MigrateSettings):
