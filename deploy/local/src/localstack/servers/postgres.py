@@ -99,6 +99,11 @@ class Postgres:
         return True
 
 
+def postgres_tool(name: str) -> str:
+    """The path of a client program of the server's version: pg_dump, psql, pgbench."""
+    return str(_home() / "bin" / name)
+
+
 def _command(arguments: tuple[str, ...], folder: Path) -> Command:
     """Fast shutdown is SIGINT, in PostgreSQL's words."""
     user = unprivileged()
