@@ -349,6 +349,23 @@ async def test_a_switch_gives_way_to_whoever_reads_for_long(rebuilt: Engine) -> 
     assert "somebody reads" in said
 
 
+async def test_what_goes_wrong_between_comparison_and_switch_stops_the_switch(rebuilt: Engine) -> None:
+    (stream,) = await retitle(rebuilt)
+    async with projecting(rebuilt):
+        await projected(rebuilt)
+        with _holding(rebuilt, "lock table views.tenants in access share mode") as release:
+            running = asyncio.create_task(rebuild(rebuilt))
+            await eventually_true(lambda: _step(rebuilt, "compare"), timeout_s=30)
+            await eventually_true(lambda: rebuilt.value(WAITS), timeout_s=30)  # it has compared, and wants to switch
+            await retitle(rebuilt)
+            await projected(rebuilt)
+            await rebuilt.sql("update views.tickets set description = 'corrupted' where id = %s", stream.id)
+            release()
+            code, said = await running
+    assert (code, f"{stream.id} (different)" in said) == (1, True), said
+    assert (await rebuild(rebuilt, "--accept-differences"))[0] == 0
+
+
 async def _step(one: Engine, step: str) -> bool:
     return bool(await one.value("select count(*) from views.rebuild where step = %s", step))
 
