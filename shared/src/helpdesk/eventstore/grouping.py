@@ -24,7 +24,7 @@ from helpdesk.eventstore.idempotency import Keyed, KeyInFlight
 from helpdesk.eventstore.lanes import Caps, Line, Overloaded
 from helpdesk.eventstore.prepared import Prepared, StreamAppend, prepare
 from helpdesk.eventstore.store import REFUSALS, DuplicateCommand, EventStore
-from helpdesk.postgres.pool import UNAVAILABLE, Pool
+from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
 from helpdesk.recorded import Metadata
 from helpdesk.tasks import pause
 
@@ -169,19 +169,29 @@ class _Lane:
         task.add_done_callback(self._tasks.discard)
 
     async def _flush(self) -> None:
-        """Batch after batch until nothing waits. What waits is shared with the flushers that are free now: while one
-        commit is under way, the next is being made."""
+        """Batch after batch, on one connection, until nothing waits."""
         try:
-            while batch := self.line.take(-(-len(self.line) // (self._at_once - self._under_way))):
-                self._under_way += 1
+            while batch := self._next():
                 try:
-                    await self._write(batch)
-                finally:
+                    async with self._store.connected() as connection:
+                        while batch:
+                            await self._write(batch, connection)
+                            self._under_way -= 1
+                            batch = self._next() if not connection.closed else []
+                except UNAVAILABLE as error:
                     self._under_way -= 1
+                    self._fail(batch, error)
         finally:
             self._flushers -= 1
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _next(self) -> list[_Waiting]:
+        """What waits is shared with the flushers that are free now: while one commit is under way, the next is being
+        made."""
+        batch = self.line.take(-(-len(self.line) // (self._at_once - self._under_way)))
+        self._under_way += bool(batch)
+        return batch
+
+    async def _write(self, batch: Sequence[_Waiting], connection: Connection | None) -> None:
         """One transaction, sent again when its answer was lost. Whatever happens, each of the batch gets an outcome."""
         begun = time.monotonic()
         attributes = {"lane": self.name.value}
@@ -190,10 +200,10 @@ class _Lane:
         commands, uncertain = [one.command for one in batch], False
         while True:
             try:
-                refused = await self._store.append_batch(commands, LOCK_TIMEOUT)
+                refused = await self._store.append_batch(commands, LOCK_TIMEOUT, connection)
                 break
             except Exception as error:
-                uncertain = uncertain or _is_lost(error)
+                uncertain, connection = uncertain or _is_lost(error), None
                 if uncertain and isinstance(error, _AWAY) and time.monotonic() < begun + RESOLVED_WITHIN_S:
                     await pause(AGAIN_AFTER_S)
                 elif isinstance(error, UNAVAILABLE) and not isinstance(error, _ALONE):

@@ -1,6 +1,7 @@
 """Append and read: the two verbs of the event store."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 from uuid import UUID
 
@@ -106,13 +107,21 @@ class EventStore:
                 raise _meaning(again) from again
         _demand(refused.get(command.id))
 
-    async def append_batch(self, commands: Sequence[Prepared], lock_timeout: str | None = None) -> dict[UUID, str]:
+    def connected(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for several batches, one after the other."""
+        return self._pool.connection()
+
+    async def append_batch(
+        self, commands: Sequence[Prepared], lock_timeout: str | None = None, connection: Connection | None = None
+    ) -> dict[UUID, str]:
         """Append commands that share no claim in one transaction; those that were left out, each with its reason.
 
         Any error undoes all of them: what the database says of one, it says of the batch.
         """
-        async with self._pool.connection() as connection:
+        if connection is not None:
             return await self._sent(connection, commands, lock_timeout)
+        async with self._pool.connection() as own:
+            return await self._sent(own, commands, lock_timeout)
 
     async def _sent(
         self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None
