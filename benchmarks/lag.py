@@ -26,8 +26,9 @@ from command_api.execute import utc_now
 from helpdesk.bus import envelope
 from helpdesk.consistency import Applied, Position
 from helpdesk.events.ticket import TicketCreated
+from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
-from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.eventstore.store import StreamAppend
 from helpdesk.ids import new_id
 from helpdesk.postgres.pool import open_pool
 from helpdesk.recorded import Metadata, Stream
@@ -56,8 +57,8 @@ class Way:
 class Writer:
     """Appends tickets, and sees when the views show them."""
 
-    def __init__(self, store: EventStore, poke: Poke, views: Applied) -> None:
-        self._store, self._poke, self._views = store, poke, views
+    def __init__(self, group: Group, poke: Poke, views: Applied) -> None:
+        self._group, self._poke, self._views = group, poke, views
         self._tenant, self._number = uuid4(), 0
         self.arrivals: dict[UUID, tuple[float, float]] = {}
         """stream → (produced by the relay, received by a bare consumer), on this process's clock."""
@@ -67,7 +68,7 @@ class Writer:
         stream, command = Stream(self._tenant, "ticket", new_id()), uuid4()
         event = self._ticket()
         begun = time.perf_counter()
-        await self._store.append(command, [StreamAppend(stream, 0, [event])], Metadata(event.by, command, None))
+        await self._group.append(command, [StreamAppend(stream, 0, [event])], Metadata(event.by, command, None))
         appended = time.perf_counter()
         self._poke()
         if not await self._views.wait([Position(stream, 1)], BOUND_S):
@@ -170,7 +171,7 @@ async def writing(system: System) -> AsyncIterator[Writer]:
         beside = [asyncio.create_task(poke.run()), asyncio.create_task(views.run())]
         try:
             await views.connected_wait([], 10.0)
-            yield Writer(EventStore(pool, "events"), poke, views)
+            yield Writer(Group(pool, "events"), poke, views)
         finally:
             for task in beside:
                 task.cancel()
