@@ -125,7 +125,9 @@ async def content(one: Engine) -> tuple[Any, ...]:
 async def retitle(one: Engine, count: int = 1) -> list[Stream]:
     """One more event on some tickets."""
     rows = await one.sql(
-        "select stream_id, max(version) from events.event where stream_type = 'ticket' group by 1 order by 1 limit %s",
+        "select stream_id, max(version) from events.event where tenant_id = %s and stream_type = 'ticket' "
+        "group by 1 order by 1 limit %s",
+        TENANT,
         count,
     )
     for id_, version in rows:
