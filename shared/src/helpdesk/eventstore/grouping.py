@@ -179,7 +179,7 @@ class _Lane:
                             self._under_way -= 1
                             batch = self._next() if not connection.closed else []
                 except UNAVAILABLE as error:
-                    self._under_way -= 1
+                    self._under_way -= bool(batch)
                     self._fail(batch, error)
         finally:
             self._flushers -= 1
