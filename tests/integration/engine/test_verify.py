@@ -358,9 +358,9 @@ async def _bus(one: Engine, records: list[tuple[bytes, bytes, int]]) -> Outcome:
         for key, value, partition in records:
             await producer.send_and_wait(other.name, key=key, value=value, partition=partition)
         await one.sql(
-            """insert into events.relay_checkpoint (name, store_epoch, system_identifier, timeline, xid, position)
-               select %s, store_epoch, system_identifier, timeline, max(xid), max(position)
-               from events.relay_checkpoint where name = %s group by 2, 3, 4""",
+            """insert into events.relay_checkpoint
+               select (jsonb_populate_record(c, jsonb_build_object('name', %s::text))).*
+               from events.relay_checkpoint c where name = %s""",
             other.name,
             one.topic,
         )
