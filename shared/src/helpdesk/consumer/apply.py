@@ -36,6 +36,7 @@ from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
 from helpdesk.consumer.store import SUPERSEDED, ConsumerStore, Parked, Progress
+from helpdesk.events.operations import PLATFORM
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
 from helpdesk.recorded import RecordedEvent, Stream
 
@@ -49,6 +50,10 @@ class Superseded(Exception):
 
 class NotHealed(Exception):
     """What is missing between guard and record is not in the store either: wait, and say so."""
+
+
+class TenantGone(Exception):
+    """What is missing was purged with its tenant: the stream waits for the event that says so, which removes it."""
 
 
 class TooManyParked(Exception):
@@ -201,6 +206,9 @@ class Applier:
     async def _heal(self, gap: Gap) -> None:
         found = await self._history.stream(gap.stream, gap.version)
         if not found or found[0].version != gap.version + 1:
+            if await self._purged(gap.stream):
+                await self._park(gap.stream, TenantGone.__name__)
+                return
             raise NotHealed(f"{gap}, and the store does not have what is missing")
         await self.catch_up(gap.stream, found)
         self._state.heal()
@@ -225,10 +233,15 @@ class Applier:
         """Make everything anew that was made from `stream`, and move its guard to where the store is."""
         events = _readable(await self._history.stream(stream))
         if len(events) < at_least:
+            if await self._purged(stream):
+                raise TenantGone
             raise NotHealed(f"{stream} is at {at_least}, and the store does not have that")
         async with self._transaction() as connection:
             await self._renew(connection, stream, events)
             await connection.execute(self._applied)
+
+    async def _purged(self, stream: Stream) -> bool:
+        return bool(await self._history.stream(Stream(PLATFORM, "platform", stream.tenant_id)))
 
     async def _renew(self, connection: Connection, stream: Stream, events: Sequence[RecordedEvent]) -> None:
         guards, _ = await self.store.standing(connection, [stream])
