@@ -43,7 +43,7 @@ async def _full(world: World, name: str, data: Path) -> None:
         ballast = data / "ballast"
         await world.in_thread(_fill, ballast)
         try:
-            await world.lasts(20 if world.long else 3)
+            await world.lasts(8 if world.long else 3)
         finally:
             ballast.unlink()
         try:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -139,10 +140,12 @@ class World:
         return value
 
     async def until(self, condition: Callable[[], Awaitable[object]], within_s: float = 30) -> None:
-        """Wait until it holds; nobody tells when another process's state changes."""
-        async with asyncio.timeout(within_s):
-            while not await condition():  # noqa: ASYNC110 - see above
-                await asyncio.sleep(LOOK_S)
+        """Wait until it holds; nobody tells when another process's state changes. Raises AssertionError."""
+        deadline = time.monotonic() + within_s
+        while not await condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {within_s:g} s in vain for {condition}")
+            await asyncio.sleep(LOOK_S)
 
     async def in_thread(self, action: Callable[..., object], *arguments: object) -> None:
         """Do what blocks while the load goes on."""
