@@ -60,12 +60,16 @@ async def outbox(bootstrap: str, topic: str, timeout_s: float) -> AsyncIterator[
         max_request_size=4_194_304,
         request_timeout_ms=int(timeout_s * 1000),
     )
+    starting = asyncio.create_task(producer.start())  # not cancelled on its way: aiokafka would leave its sockets open
     try:
-        async with asyncio.timeout(timeout_s):
-            await producer.start()
+        async with asyncio.timeout(2 * timeout_s):  # each of its requests is bounded by itself
+            await asyncio.shield(starting)
             partitions = len(await producer.partitions_for(topic))
         yield Outbox(producer, topic, partitions, timeout_s)
     finally:
+        with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
+            async with asyncio.timeout(2.0):
+                await starting
         with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
             async with asyncio.timeout(2.0):
                 await producer.stop()
