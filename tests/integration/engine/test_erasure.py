@@ -173,7 +173,7 @@ async def test_what_is_not_recorded_in_the_same_transaction_is_not_redacted(stor
     for fields in (["title"], ["tags"], ["tags", "title"]):
         with pytest.raises(psycopg.Error) as refused:
             await store.sql(call, stream.tenant_id, stream.id, one.event_id, fields)
-        assert refused.value.sqlstate == "HD007"
+        assert refused.value.sqlstate == "HD031"
     ((data, _),) = await store.sql(ROW, stream.id, 1)
     assert (data["title"], data["tags"]) == (SECRET, [SECRET])
 
@@ -364,7 +364,26 @@ async def test_what_is_not_recorded_is_not_purged(store: Engine, operator: Pool)
     await operate.close_tenant(operator, id_, ACT)
     with pytest.raises(psycopg.Error) as refused:
         await store.sql("select events.purge(%s, '0 days')", id_)
-    assert refused.value.sqlstate == "HD007"
+    assert refused.value.sqlstate == "HD031"
+
+
+async def test_a_login_of_an_operator_is_enough_for_all_three(store: Engine) -> None:
+    """Nobody needs to be superuser, or the owner, in order to destroy."""
+    id_ = await tenant(store)
+    await store.sql("create role an_operator login password 'operate' in role events_operator")
+    dsn = psycopg.conninfo.make_conninfo(store.admin_dsn, user="an_operator", password="operate")
+    person, address = new_stream(id_, "user"), f"{uuid4().hex}@example.com"
+    registered = UserRegistered(email=address, name="Jane", role="USER", by=person.id, at=NOON)
+    await append(store, person, registered)
+    try:
+        async with open_pool(dsn, name="operator", max_size=1) as pool:
+            await operate.redact(pool, await ticket(store, tenant=id_), ACT)
+            await operate.redact(pool, person, ACT)
+            await operate.close_tenant(pool, id_, ACT)
+            await operate.purge(pool, id_, ACT, AT_ONCE)
+    finally:
+        await store.sql("drop role an_operator")
+    assert set((await rows_of(store, id_)).values()) == {0}
 
 
 # --- what readers make of a purge -------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
-"""How an account and a tenant begin (contract §4, §11)."""
+"""How an account and a tenant begin (contract §4, §11), and how a tenant ends."""
 
 import pytest
 
 from command_api.domain import tenant, user
 from command_api.domain.rejected import Rejected
-from command_api.domain.tenant import CreateTenant
+from command_api.domain.tenant import CloseTenant, CreateTenant
 from command_api.domain.user import RegisterUser
-from helpdesk.events.tenant import TenantCreated
+from helpdesk.events.tenant import TenantClosed, TenantCreated
 from helpdesk.events.user import UserRegistered
 from support.tickets import ADMIN, NOON, REQUESTER
 
@@ -52,3 +52,13 @@ def test_a_tenant_is_created_once() -> None:
     with pytest.raises(Rejected) as refused:
         tenant.decide([CREATED], TENANT)
     assert refused.value.code == "tenant_exists"
+
+
+def test_a_tenant_is_closed_once_and_stays_so() -> None:
+    close = CloseTenant(reason="contract_ended", by=ADMIN.id, at=NOON)
+    (closed,) = tenant.decide([CREATED], close)
+    assert closed == TenantClosed(reason="contract_ended", by=ADMIN.id, at=NOON)
+    assert tenant.decide([CREATED, closed], close) == []
+    with pytest.raises(Rejected) as refused:
+        tenant.decide([], close)
+    assert refused.value.code == "tenant_not_found"

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from command_api.accounts import OPERATOR
+from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import CloseTenant, decide
 from command_api.execute import utc_now
 from helpdesk.events.operations import TenantPurged
@@ -82,9 +83,10 @@ async def close_tenant(pool: Pool, tenant_id: UUID, act: Act) -> str:
     store, stream = EventStore(pool, SCHEMA), Stream(tenant_id, "tenant", tenant_id)
     history = await store.read_stream(stream)
     past = [one.event for one in history if isinstance(one.event, TenantCreated | TenantClosed)]
-    if not past:
-        raise NotErased(f"there is no tenant {tenant_id}")
-    events = decide(past, CloseTenant(reason=act.reason, by=act.by, at=utc_now()))
+    try:
+        events = decide(past, CloseTenant(reason=act.reason, by=act.by, at=utc_now()))
+    except Rejected as error:
+        raise NotErased(str(error)) from error
     if not events:
         return f"tenant {tenant_id} was closed already"
     await store.append(uuid4(), [StreamAppend(stream, len(history), events)], act.metadata)

@@ -116,6 +116,6 @@ async def _count(connection: psycopg.AsyncConnection[tuple[int]], sql: str, tena
 
 def _told(error: psycopg.Error) -> Exception:
     """The database's own sentence where it refuses; any other error as it is."""
-    if error.sqlstate in ("HD006", "HD007", "HD008"):
+    if error.sqlstate in ("HD030", "HD031", "HD032"):
         return NotErased(str(error.diag.message_primary))
     return error

@@ -20,7 +20,7 @@ end $$;
 -- Empties fields of one event: text becomes "", an object {}, an array []. The salt of its digests goes, the digests stay.
 -- The redaction must be recorded by an event of the same stream, appended earlier in the same transaction, that names
 -- event and fields. Kept answers of idempotency keys may quote the text: the tenant's lose their bodies.
--- SQLSTATE HD006: no such event, or a field that is not personal · HD007: it is not recorded.
+-- SQLSTATE HD030: no such event, or a field that is not personal · HD031: it is not recorded.
 create function :schema.redact(p_tenant uuid, p_type text, p_stream uuid, p_event_id uuid, p_fields text[])
 returns void language plpgsql security definer set search_path = '' as $$
 declare
@@ -33,7 +33,7 @@ begin
     select e.version, e.data, e.metadata -> 'digests' into place, stored, digests from :schema.event e
     where e.tenant_id = p_tenant and e.stream_type = p_type and e.stream_id = p_stream and e.event_id = p_event_id;
     if place is null then
-        raise exception 'there is no such event in the stream' using errcode = 'HD006';
+        raise exception 'there is no such event in the stream' using errcode = 'HD030';
     end if;
     if not exists (
         select from :schema.event r
@@ -43,7 +43,7 @@ begin
           and array(select json_array_elements_text(r.data -> 'fields') order by 1)
               = array(select unnest(p_fields) order by 1)
     ) then
-        raise exception 'a redaction is recorded first, in the same transaction' using errcode = 'HD007';
+        raise exception 'a redaction is recorded first, in the same transaction' using errcode = 'HD031';
     end if;
     -- The marks are the code's. What was appended has a digest of every personal field that holds something; events
     -- from before there were digests have none, so there only the kind of the value speaks against it.
@@ -53,7 +53,7 @@ begin
        or (digests is not null and digests -> f.name is null)
     limit 1;
     if wrong is not null then
-        raise exception '% is no personal field of this event', wrong using errcode = 'HD006';
+        raise exception '% is no personal field of this event', wrong using errcode = 'HD030';
     end if;
     update :schema.event e set
         data = (
@@ -70,7 +70,7 @@ end $$;
 -- Destroys a part of a purged tenant, at most `p_limit` rows; 0 is returned when nothing is left. In slices, because a
 -- transaction that writes here holds back the feed for everyone. The purge must be recorded by `tenant.purged` in the
 -- tenant's stream of the platform, and the tenant closed for as long as `p_grace`.
--- SQLSTATE HD007: it is not recorded · HD008: the tenant is not closed, or not for long enough.
+-- SQLSTATE HD031: it is not recorded · HD032: the tenant is not closed, or not for long enough.
 create function :schema.purge(p_tenant uuid, p_grace interval default '30 days', p_limit integer default 5000)
 returns integer language plpgsql security definer set search_path = '' as $$
 declare
@@ -86,7 +86,7 @@ begin
     select bool_or(e.xid <> pg_current_xact_id()) into earlier from :schema.event e
     where e.tenant_id = platform and e.stream_type = 'platform' and e.stream_id = p_tenant and e.type = 'tenant.purged';
     if earlier is null then
-        raise exception 'a purge is recorded first' using errcode = 'HD007';
+        raise exception 'a purge is recorded first' using errcode = 'HD031';
     end if;
     perform set_config('app.tenant', p_tenant::text, true);
     -- The tenant's own stream goes last. Where a purge has taken it already, this one takes what came afterwards.
@@ -94,11 +94,11 @@ begin
     from :schema.event e
     where e.tenant_id = p_tenant and e.stream_type = 'tenant' and e.stream_id = p_tenant;
     if closed is null and standing then
-        raise exception 'the tenant is not closed' using errcode = 'HD008';
+        raise exception 'the tenant is not closed' using errcode = 'HD032';
     end if;
     if closed > clock_timestamp() - p_grace then
         raise exception 'the tenant was closed at % and may be purged from % on', closed, closed + p_grace
-            using errcode = 'HD008';
+            using errcode = 'HD032';
     end if;
     -- Every table of this schema that has a tenant, later ones first (a foreign key points to an earlier one). A
     -- consumer's version guards are kept: they hold ids alone and keep late duplicates from coming alive again.
