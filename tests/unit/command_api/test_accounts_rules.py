@@ -29,6 +29,7 @@ def test_an_account_is_registered() -> None:
 @pytest.mark.parametrize("role", ["ADMIN", "AGENT", "USER"])
 def test_an_account_has_one_of_three_roles(role: str) -> None:
     (event,) = user.decide([], register(role))
+    assert isinstance(event, UserRegistered)
     assert event.role == role
 
 

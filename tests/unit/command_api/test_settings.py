@@ -25,6 +25,7 @@ def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
         "JWT_SIGNING_KEY_FILE": str(tmp_path / "jwt.pem"),
         "MIGRATE_DATABASE_URL": DSN,
         "PROJECTOR_DATABASE_URL": DSN,
+        "PROJECTOR_EVENTS_DATABASE_URL": DSN,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
