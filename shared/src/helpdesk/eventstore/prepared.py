@@ -1,6 +1,5 @@
 """A command's events as the append takes them: encoded once, before anybody waits for a connection."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,6 +49,7 @@ def prepare(
         raise ValueError("a command never spans tenants")
     appends = sorted(appends, key=_place) if len(appends) > 1 else appends
     check: dict[str, Any] = {
+        "tenant": tenant_id,
         "id": command_id,
         "streams": [
             {"type": one.stream.type, "id": one.stream.id, "expected": one.expected_version} for one in appends
@@ -70,24 +70,17 @@ def prepare(
     )
 
 
-def batch(commands: Sequence[Prepared]) -> str:
-    """The argument of the SQL function. Rows are in the order of their streams, so that no two appenders ever wait
+def batch(commands: Sequence[Prepared]) -> tuple[str, str, str, bool]:
+    """The arguments of the SQL function. Rows are in the order of their streams, so that no two appenders ever wait
     for each other."""
-    tenants: defaultdict[UUID, list[Prepared]] = defaultdict(list)
-    for command in commands:
-        tenants[command.tenant_id].append(command)
-    return f"[{b','.join(_tenant(id_, tenants[id_]) for id_ in sorted(tenants)).decode()}]"
-
-
-def _tenant(tenant_id: UUID, commands: Sequence[Prepared]) -> bytes:
     rows = [row for command in commands for row in command.rows]
     if len(commands) > 1:
         rows.sort()
-    return b'{"tenant":"%b","keyed":%b,"commands":[%b],"events":[%b]}' % (
-        str(tenant_id).encode(),
-        b"true" if any(command.keyed for command in commands) else b"false",
-        b",".join([command.check for command in commands]),
-        b",".join([row for _, row in rows]),
+    return (
+        f"{{{','.join({str(command.tenant_id) for command in commands})}}}",
+        f"[{b','.join([command.check for command in commands]).decode()}]",
+        f"[{b','.join([row for _, row in rows]).decode()}]",
+        any(command.keyed for command in commands),
     )
 
 
@@ -103,6 +96,7 @@ def _rows(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata)
             if len(encoded.data) > LARGEST_EVENT:
                 raise EventTooLarge
             row = {
+                "tenant": stream.tenant_id,
                 "command": command_id,
                 "ordinal": ordinal,
                 "stream_type": stream.type,
@@ -121,7 +115,8 @@ def _rows(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata)
 
 
 def _place(append: StreamAppend) -> bytes:
-    return append.stream.type.encode() + b"\0" + append.stream.id.bytes
+    stream = append.stream
+    return stream.tenant_id.bytes + stream.type.encode() + b"\0" + stream.id.bytes
 
 
 def _metadata(metadata: Metadata, event: Event) -> Mapping[str, Any]:

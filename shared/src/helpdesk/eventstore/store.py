@@ -51,7 +51,7 @@ class EventStore:
 
     def __init__(self, pool: Pool, schema: str) -> None:
         self._pool = pool
-        self._append: str = f"select {schema}.append(%s, %s)"
+        self._append: str = f"select {schema}.append(%s, %s, %s, %s, %s)"
         self._read: str = f"select {COLUMNS} from {schema}.read_stream(%s, %s, %s, %s)"
 
     async def read_stream(self, stream: Stream, after: int = 0) -> list[RecordedEvent]:
@@ -126,7 +126,7 @@ class EventStore:
     async def _sent(
         self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None
     ) -> dict[UUID, str]:
-        cursor = await connection.execute(self._append, (batch(commands), lock_timeout))
+        cursor = await connection.execute(self._append, (*batch(commands), lock_timeout))
         row = await cursor.fetchone()
         return {UUID(id_): reason for id_, reason in row[0].items()} if row and row[0] else {}
 

@@ -25,6 +25,13 @@ create policy tenant on :schema.idempotency
     using (tenant_id = (select nullif(current_setting('app.tenant', true), '')::uuid));
 grant select, insert, update, delete on :schema.idempotency to :schema_appender;
 
+-- A batch holds rows of several tenants; each statement is one for all of them, because its preparation costs more than
+-- its rows. `app.tenants` is set by the append alone, for its transaction, to the tenants of the batch.
+create policy batch on :schema.event to :schema_appender
+    using (tenant_id = any ((select nullif(current_setting('app.tenants', true), '')::uuid[])::uuid[]));
+create policy batch on :schema.idempotency to :schema_appender
+    using (tenant_id = any ((select nullif(current_setting('app.tenants', true), '')::uuid[])::uuid[]));
+
 -- Appends commands, each to one or many streams of its tenant. Returns {"<command>": "<why not>"} of those that were
 -- left out, null when all were appended:
 --   duplicate      the command is appended already
@@ -34,21 +41,18 @@ grant select, insert, update, delete on :schema.idempotency to :schema_appender;
 --   reused         that key was answered before, to another request
 -- Whatever violates a constraint only at the insert (two appenders at once) undoes the whole batch.
 --
--- p_batch: [{"tenant",
---            "commands": [{"id", "streams": [{"type", "id", "expected"}], "answer": {…} or absent}],
---            "keyed": whether a command has an answer,
---            "events": [{"command", "ordinal", "stream_type", "stream_id", "version", "shard", "event_id", "remaining",
---                        "type", "schema_version", "data", "metadata"}]}]
--- "answer" is kept under its key: {"principal", "method", "path", "key", "fingerprint", "status", "body", "etag",
--- "token", "location", "seconds"}, the two binary ones in hex. Within a batch no two commands share a stream, an id or
--- a key. p_lock_timeout: how long to wait for another appender's row; null for as long as a statement may take.
-create function :schema.append(p_batch json, p_lock_timeout text default null) returns json
-language plpgsql as $$
+-- p_tenants: those of the batch; a single one is the tenant of the transaction from now on.
+-- p_commands: [{"tenant", "id", "streams": [{"type", "id", "expected"}], "answer": {…} or absent}]
+-- p_events: [{"tenant", "command", "ordinal", "stream_type", "stream_id", "version", "shard", "event_id", "remaining",
+--             "type", "schema_version", "data", "metadata"}]
+-- p_keyed: whether a command has an answer. It is kept under its key: {"principal", "method", "path", "key",
+-- "fingerprint", "status", "body", "etag", "token", "location", "seconds"}, the two binary ones in hex. Within a batch
+-- no two commands share a stream, an id or a key.
+-- p_lock_timeout: how long to wait for another appender's row; null for as long as a statement may take.
+create function :schema.append(
+    p_tenants uuid[], p_commands json, p_events json, p_keyed boolean, p_lock_timeout text default null)
+returns json language plpgsql as $$
 declare
-    tenants   uuid[];
-    commands  json[];
-    keyed     boolean[];
-    rows      json[];
     setting   text;
     c         record;
     kept      record;
@@ -63,90 +67,85 @@ begin
     if p_lock_timeout is not null then
         setting := set_config('lock_timeout', p_lock_timeout, true);
     end if;
-    select array_agg(b.tenant), array_agg(b.commands), array_agg(b.keyed), array_agg(b.events)
-    into tenants, commands, keyed, rows
-    from json_to_recordset(p_batch) as b(tenant uuid, commands json, keyed boolean, events json);
+    setting := set_config('app.tenants', p_tenants::text, true);
+    if cardinality(p_tenants) = 1 then
+        setting := set_config('app.tenant', p_tenants[1]::text, true);
+    end if;
 
     -- All checks of all tenants come before the first insert, for it takes the transaction's id: a predecessor that is
     -- seen only afterwards may have a higher one, and the feed would invert the stream.
-    for n in 1 .. cardinality(tenants) loop
-        setting := set_config('app.tenant', tenants[n]::text, true);
-        if keyed[n] then
-            for c in
-                select k.id, a.* from json_to_recordset(commands[n]) as k(id uuid, answer json),
-                    json_to_record(k.answer) as a(principal text, method text, path text, key text, fingerprint text)
-                where k.answer is not null
-            loop
-                if not pg_try_advisory_xact_lock(hashtextextended(
-                    concat_ws(E'\n', ':schema', tenants[n], c.principal, c.method, c.path, c.key), 0)) then
-                    refused := refused || c.id;
-                    reasons := reasons || 'in_flight'::text;
-                    continue;
-                end if;
-                -- A statement of its own: it must see what was committed before the lock was free.
-                select i.fingerprint, i.command_id into kept from :schema.idempotency i
-                where i.tenant_id = tenants[n] and i.principal = c.principal and i.method = c.method
-                  and i.path = c.path and i.key = c.key and i.expires_at > clock_timestamp();
-                if found then
-                    refused := refused || c.id;
-                    reasons := reasons || case when kept.command_id = c.id then 'duplicate'
-                                               when kept.fingerprint = decode(c.fingerprint, 'hex') then 'answered'
-                                               else 'reused' end;
-                end if;
-            end loop;
-        end if;
-        select array_agg(x.id) as ids, array_agg(x.reason) as reasons into too_late from (
-            -- Scalar sub-selects: of an EXISTS the planner would make a hash over all events of the tenant.
-            select k.id, case
-                when (select e.version from :schema.event e
-                      where e.tenant_id = tenants[n] and e.command_id = k.id limit 1) is not null
-                then 'duplicate'
-                -- Both ways: a predecessor that is missing would leave a hole, a successor would undo the batch.
-                when exists (
-                    select from json_to_recordset(k.streams) as s(type text, id uuid, expected integer)
-                    where s.expected <> coalesce((
-                        select e.version from :schema.event e
-                        where e.tenant_id = tenants[n] and e.stream_type = s.type and e.stream_id = s.id
-                        order by e.version desc limit 1), 0))
-                then 'wrong_version' end as reason
-            from json_to_recordset(commands[n]) as k(id uuid, streams json)
-            where k.id <> all (refused)
-        ) x where x.reason is not null;
-        if too_late.ids is not null then
-            refused := refused || too_late.ids;
-            reasons := reasons || too_late.reasons;
-        end if;
-    end loop;
+    if p_keyed then
+        for c in
+            select k.tenant, k.id, a.* from json_to_recordset(p_commands) as k(tenant uuid, id uuid, answer json),
+                json_to_record(k.answer) as a(principal text, method text, path text, key text, fingerprint text)
+            where k.answer is not null
+        loop
+            if not pg_try_advisory_xact_lock(hashtextextended(
+                concat_ws(E'\n', ':schema', c.tenant, c.principal, c.method, c.path, c.key), 0)) then
+                refused := refused || c.id;
+                reasons := reasons || 'in_flight'::text;
+                continue;
+            end if;
+            -- A statement of its own: it must see what was committed before the lock was free.
+            select i.fingerprint, i.command_id into kept from :schema.idempotency i
+            where i.tenant_id = c.tenant and i.principal = c.principal and i.method = c.method
+              and i.path = c.path and i.key = c.key and i.expires_at > clock_timestamp();
+            if found then
+                refused := refused || c.id;
+                reasons := reasons || case when kept.command_id = c.id then 'duplicate'
+                                           when kept.fingerprint = decode(c.fingerprint, 'hex') then 'answered'
+                                           else 'reused' end;
+            end if;
+        end loop;
+    end if;
+    -- Scalar sub-selects: of an EXISTS the planner would make a hash over all events of the tenant.
+    select array_agg(x.id) as ids, array_agg(x.reason) as reasons into too_late from (
+        select k.id, case
+            when (select e.version from :schema.event e
+                  where e.tenant_id = k.tenant and e.command_id = k.id limit 1) is not null
+            then 'duplicate'
+            -- Both ways: a predecessor that is missing would leave a hole, a successor would undo the batch.
+            when exists (
+                select from json_to_recordset(k.streams) as s(type text, id uuid, expected integer)
+                where s.expected <> coalesce((
+                    select e.version from :schema.event e
+                    where e.tenant_id = k.tenant and e.stream_type = s.type and e.stream_id = s.id
+                    order by e.version desc limit 1), 0))
+            then 'wrong_version' end as reason
+        from json_to_recordset(p_commands) as k(tenant uuid, id uuid, streams json)
+        where k.id <> all (refused)
+    ) x where x.reason is not null;
+    if too_late.ids is not null then
+        refused := refused || too_late.ids;
+        reasons := reasons || too_late.reasons;
+    end if;
 
-    for n in 1 .. cardinality(tenants) loop
-        setting := set_config('app.tenant', tenants[n]::text, true);
-        insert into :schema.event (tenant_id, stream_type, stream_id, version, shard, event_id, command_id, ordinal,
-                                   remaining, type, schema_version, data, metadata)
-        select tenants[n], e.stream_type, e.stream_id, e.version, e.shard, e.event_id,
-               case when e.ordinal = 1 then e.command end, e.ordinal, e.remaining, e.type, e.schema_version,
-               e.data, e.metadata
-        from json_to_recordset(rows[n]) as e(
-            command uuid, ordinal integer, stream_type text, stream_id uuid, version integer, shard smallint,
-            event_id uuid, remaining integer, type text, schema_version smallint, data json, metadata json)
-        where e.command <> all (refused);
-        if keyed[n] then
-            insert into :schema.idempotency as i (tenant_id, principal, method, path, key, command_id, fingerprint,
-                                                  status, body, etag, token, location, expires_at)
-            select tenants[n], a.principal, a.method, a.path, a.key, k.id, decode(a.fingerprint, 'hex'), a.status,
-                   decode(a.body, 'hex'), a.etag, a.token, a.location,
-                   clock_timestamp() + make_interval(secs => a.seconds)
-            from json_to_recordset(commands[n]) as k(id uuid, answer json),
-                json_to_record(k.answer) as a(
-                    principal text, method text, path text, key text, fingerprint text, status smallint, body text,
-                    etag text, token text, location text, seconds double precision)
-            where k.answer is not null and k.id <> all (refused)
-            on conflict on constraint idempotency_pkey do update set
-                command_id = excluded.command_id, fingerprint = excluded.fingerprint, status = excluded.status,
-                body = excluded.body, etag = excluded.etag, token = excluded.token, location = excluded.location,
-                expires_at = excluded.expires_at
-            where i.expires_at <= clock_timestamp();
-        end if;
-    end loop;
+    insert into :schema.event (tenant_id, stream_type, stream_id, version, shard, event_id, command_id, ordinal,
+                               remaining, type, schema_version, data, metadata)
+    select e.tenant, e.stream_type, e.stream_id, e.version, e.shard, e.event_id,
+           case when e.ordinal = 1 then e.command end, e.ordinal, e.remaining, e.type, e.schema_version,
+           e.data, e.metadata
+    from json_to_recordset(p_events) as e(
+        tenant uuid, command uuid, ordinal integer, stream_type text, stream_id uuid, version integer, shard smallint,
+        event_id uuid, remaining integer, type text, schema_version smallint, data json, metadata json)
+    where e.command <> all (refused);
+    if p_keyed then
+        insert into :schema.idempotency as i (tenant_id, principal, method, path, key, command_id, fingerprint,
+                                              status, body, etag, token, location, expires_at)
+        select k.tenant, a.principal, a.method, a.path, a.key, k.id, decode(a.fingerprint, 'hex'), a.status,
+               decode(a.body, 'hex'), a.etag, a.token, a.location,
+               clock_timestamp() + make_interval(secs => a.seconds)
+        from json_to_recordset(p_commands) as k(tenant uuid, id uuid, answer json),
+            json_to_record(k.answer) as a(
+                principal text, method text, path text, key text, fingerprint text, status smallint, body text,
+                etag text, token text, location text, seconds double precision)
+        where k.answer is not null and k.id <> all (refused)
+        on conflict on constraint idempotency_pkey do update set
+            command_id = excluded.command_id, fingerprint = excluded.fingerprint, status = excluded.status,
+            body = excluded.body, etag = excluded.etag, token = excluded.token, location = excluded.location,
+            expires_at = excluded.expires_at
+        where i.expires_at <= clock_timestamp();
+    end if;
     return case when cardinality(refused) > 0 then json_object(refused::text[], reasons) end;
 end $$;
 drop function :schema.append(uuid, uuid, json, json);
