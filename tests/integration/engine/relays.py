@@ -76,6 +76,10 @@ def standing(engine: Engine, share: Share) -> AbstractAsyncContextManager[Standb
     return standing_by(engine.dsn("command_relay"), share, 10.0)
 
 
+async def nothing() -> None:
+    """The topic of those who never look: no event was sent."""
+
+
 async def shown(lead: Lead, after: Cursor) -> list[Stored]:
     """The next page that is not empty: somebody's transaction may hold it back for a moment."""
     found: list[Stored] = []

@@ -11,7 +11,7 @@ from helpdesk.eventstore.checkpoint import Fenced, ForeignStore, Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.recorded import START, Stream
-from integration.engine.relays import published, relayed, relays, shown, standing
+from integration.engine.relays import nothing, published, relayed, relays, shown, standing
 from integration.engine.rig import (
     NOBODY,
     NOON,
@@ -105,12 +105,12 @@ async def test_a_former_leader_can_neither_look_nor_move_the_checkpoint(own: Eng
     stream, share = new_stream(), Share("events", own.topic, 1, 0)
     await own.append(stream, 2)
     async with standing(own, share) as first, standing(own, share) as second:
-        former = await first.try_lead(Depth())
+        former = await first.try_lead(Depth(), nothing)
         assert former is not None
         first_page = await shown(former, START)
-        assert await second.try_lead(Depth()) is None
+        assert await second.try_lead(Depth(), nothing) is None
         await first.release()
-        successor = await second.try_lead(Depth())
+        successor = await second.try_lead(Depth(), nothing)
         assert successor is not None
         assert (successor.epoch, successor.cursor) == (former.epoch + 1, START)
         with pytest.raises(Fenced):

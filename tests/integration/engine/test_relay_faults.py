@@ -14,7 +14,7 @@ from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.outbox import outbox
 from helpdesk.eventstore.relay import Poke
 from helpdesk.recorded import START
-from integration.engine.relays import appended, published, relayed, relays, shown, standing
+from integration.engine.relays import appended, nothing, published, relayed, relays, shown, standing
 from integration.engine.rig import Engine, eventually, new_stream
 
 HOST = "127.0.0.1"
@@ -93,7 +93,7 @@ async def test_a_leader_that_wakes_from_a_pause_sends_doubles_at_most(own: Engin
         standing(own, share) as paused,
         outbox(own.bootstrap, own.topic, 10.0) as out,
     ):
-        lead = await paused.try_lead(Depth())
+        lead = await paused.try_lead(Depth(), nothing)
         assert lead is not None
         read = await shown(lead, START)
         await paused.release()  # what PostgreSQL does when it has not heard of it for long

@@ -16,7 +16,7 @@ from helpdesk.eventstore.feed import Depth, Feed
 from helpdesk.eventstore.store import EventStore
 from helpdesk.postgres.pool import connect, open_pool
 from helpdesk.recorded import START, Stream
-from integration.engine.relays import appended, published, relayed, relays, standing
+from integration.engine.relays import appended, nothing, published, relayed, relays, standing
 from integration.engine.rig import PARTITIONS, Engine, eventually, eventually_true, new_stream, records_of
 
 AS_FROM_A_BUSIER_CLUSTER = """
@@ -52,9 +52,7 @@ async def refusal(engine: Engine) -> str:
 
 
 @pytest.mark.parametrize("shares", [1, 3])
-async def test_a_topic_made_anew_under_running_relays_holds_everything_in_order(
-    own: Engine, shares: int
-) -> None:
+async def test_a_topic_made_anew_under_running_relays_holds_everything_in_order(own: Engine, shares: int) -> None:
     streams, going = [new_stream() for _ in range(12)], True
 
     async def write(stream: Stream) -> None:
@@ -92,12 +90,12 @@ async def test_while_a_leader_does_not_give_up_its_lead_the_topic_stays(own: Eng
     """It is stopped, say: what it has read already could come before everything else in the new topic."""
     before = await id_of(own)
     async with standing(own, Share("events", own.topic, 1, 0)) as paused:
-        assert await paused.try_lead(Depth()) is not None
+        assert await paused.try_lead(Depth(), nothing) is not None
         with pytest.raises(restore.StillRelaying):
             await restore.rebuild_topic(plan(own), patience_s=1.0)
         assert await id_of(own) == before
         async with standing(own, Share("events", own.topic, 2, 1)) as another:
-            assert await another.try_lead(Depth()) is not None  # nobody waits for the topic any more
+            assert await another.try_lead(Depth(), nothing) is not None  # nobody waits for the topic any more
 
 
 async def test_who_was_killed_when_the_topic_was_gone_begins_again(own: Engine) -> None:
@@ -169,6 +167,28 @@ async def test_a_dump_of_a_busier_cluster_takes_its_place_before_everything_that
         shown = await Feed("events").page(connection, START, 1000)
     assert [one.cursor for one in shown] == sorted(one.cursor for one in shown)
     assert len(shown) == sum(own.versions.values())
+
+
+async def test_a_recovery_that_lost_what_kafka_has_is_refused(own: Engine) -> None:
+    """It brought back the checkpoint of its own moment; only the topic's end can tell that there was more."""
+    stream = new_stream()
+    async with relays(own):
+        await own.append(stream, 3)
+        await relayed(own)
+        checkpoint = await own.sql("select xid::text, position, event_id from events.relay_checkpoint")
+        await own.append(stream, 2)
+        await relayed(own)
+    await own.sql(
+        "alter table events.event disable trigger user; delete from events.event where version > 3;"
+        " alter table events.event enable trigger user; update events.relay_checkpoint set timeline = timeline + 1"
+    )
+    await own.sql("update events.relay_checkpoint set (xid, position, event_id) = (%s::xid8, %s, %s)", *checkpoint[0])
+    own.versions[stream] = 3
+    await own.append(stream)  # its place and its version are those of a lost one, maybe
+    assert "not in this store any more" in await refusal(own)
+    await restore.new_epoch(own.admin_dsn, "events")
+    await restore.rebuild_topic(plan(own))
+    await goes_on(own, [stream])
 
 
 async def test_what_is_no_restored_event_table_is_not_touched(own: Engine) -> None:

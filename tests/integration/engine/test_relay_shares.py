@@ -8,7 +8,7 @@ import pytest
 from helpdesk.eventstore.checkpoint import Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.recorded import START, Cursor, Stream
-from integration.engine.relays import appended, published, relayed, relays, shown, standing
+from integration.engine.relays import appended, nothing, published, relayed, relays, shown, standing
 from integration.engine.rig import Engine, eventually, new_stream, records_of
 
 LEADERS = "select count(distinct pid) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"
@@ -111,7 +111,7 @@ async def test_a_share_begins_at_the_lowest_checkpoint_that_covers_it(
             xid,
         )
     async with standing(own, Share("events", own.topic, *share)) as standby:
-        lead = await standby.try_lead(Depth())
+        lead = await standby.try_lead(Depth(), nothing)
     assert lead is not None
     assert lead.cursor == Cursor(*begins)
 
@@ -122,7 +122,7 @@ async def test_a_share_is_shown_its_own_events_only(own: Engine) -> None:
     found = []
     for remainder in range(3):
         async with standing(own, Share("events", own.topic, 3, remainder)) as standby:
-            lead = await standby.try_lead(Depth())
+            lead = await standby.try_lead(Depth(), nothing)
             assert lead is not None
             events = await shown(lead, START)
         assert {one.shard % 3 for one in events} == {remainder}

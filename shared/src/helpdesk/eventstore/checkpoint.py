@@ -6,7 +6,7 @@ All of it happens on one connection. When that dies the lock is gone and nothing
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 import psycopg
 
 from helpdesk.bus.envelope import Stored
+from helpdesk.bus.tail import Sent
 from helpdesk.eventstore.feed import Depth
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Cursor
@@ -72,6 +73,19 @@ update {schema}.relay_checkpoint
 set xid = %(xid)s::text::xid8, position = %(position)s, event_id = %(event_id)s, updated_at = now()
 where (name, divisor, remainder, epoch) = (%(topic)s, %(divisor)s, %(remainder)s, %(epoch)s)"""
 
+_SHARED_LOCK: Final = "select pg_try_advisory_lock_shared(hashtextextended(%s, 0))"
+_LOCK: Final = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
+_ANOTHER_TIMELINE: Final = """
+select exists (
+    select from {schema}.relay_checkpoint c, pg_control_checkpoint() here
+    where c.name = %s and c.timeline <> here.timeline_id)"""
+_STANDS: Final = """
+select exists (
+    select from {schema}.feed(%s::text::xid8, %s, 1, p_deep => true) f where f.event_id = %s)"""
+
+LastSent = Callable[[], Awaitable[Sent | None]]
+"""Asks the topic for the furthest event that was sent to it."""
+
 
 class Lead:
     """The lead of a share: from `cursor` on, under `epoch`, for as long as nobody raises it."""
@@ -118,22 +132,41 @@ class Standby:
     def __init__(self, connection: Connection, share: Share, timeout_s: float) -> None:
         self._connection, self._share, self._timeout_s = connection, share, timeout_s
 
-    async def try_lead(self, depth: Depth) -> Lead | None:
+    async def try_lead(self, depth: Depth, last_sent: LastSent) -> Lead | None:
         """The lead, or None while somebody else has it or the topic is being rebuilt. Raises ForeignStore.
 
         It never waits inside a statement: a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever.
         """
         with _bounded(self._connection, self._timeout_s):
-            return await self._try_lead(depth)
+            if not await self._lock():
+                return None
+            another_timeline = await self._value(_ANOTHER_TIMELINE.format(schema=self._share.schema), self._share.topic)
+        if another_timeline and (sent := await last_sent()) is not None:
+            # A recovery brings back the checkpoint with the events; only Kafka can know of events that it lost.
+            with _bounded(self._connection, self._timeout_s):
+                stands = await self._value(
+                    _STANDS.format(schema=self._share.schema), sent.cursor.xid, sent.cursor.position - 1, sent.event_id
+                )
+            if not stands:
+                raise ForeignStore(
+                    f"event {sent.event_id}, the last of {self._share.topic}, is not in this store any more: after a "
+                    "recovery or fail-over that lost events run `new-epoch`, which also fills the topic again"
+                )
+        with _bounded(self._connection, self._timeout_s):
+            return await self._lead(depth)
 
-    async def _try_lead(self, depth: Depth) -> Lead | None:
+    async def _lock(self) -> bool:
         share = self._share
-        if not (
-            await self._locked("pg_try_advisory_lock_shared", topic_lock(share.schema, share.topic))
-            and await self._locked("pg_try_advisory_lock", f"{share.schema}.relay {share}")
-        ):
-            await self.release()
-            return None
+        if (
+            await self._value(_SHARED_LOCK, topic_lock(share.schema, share.topic))
+            and await self._value(_LOCK, f"{share.schema}.relay {share}")
+        ):  # fmt: skip
+            return True
+        await self.release()
+        return False
+
+    async def _lead(self, depth: Depth) -> Lead:
+        share = self._share
         try:
             cursor = await self._connection.execute(
                 f"select epoch, xid::text::bigint, position from {share.schema}.relay_lead(%s, %s, %s)",
@@ -155,8 +188,8 @@ class Standby:
         """Give up what was locked; the end of the connection does the same."""
         await self._connection.execute("select pg_advisory_unlock_all()")
 
-    async def _locked(self, function: str, name: str) -> bool:
-        cursor = await self._connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,))
+    async def _value(self, query: str, *params: object) -> bool:
+        cursor = await self._connection.execute(query, params)
         row = await cursor.fetchone()
         return bool(row and row[0])
 

@@ -8,12 +8,14 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Final
 
 import psycopg
 from aiokafka.errors import KafkaError
 
+from helpdesk.bus.tail import last_sent
 from helpdesk.eventstore.checkpoint import Fenced, Lead, Page, Share, standing_by
 from helpdesk.eventstore.outbox import Outbox, outbox
 from helpdesk.eventstore.relay_state import RelayState, ShareState
@@ -69,12 +71,13 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
 
 async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: RelayState) -> None:
     failures = 0
+    tail = partial(last_sent, settings.bootstrap, settings.topic, settings.timeout_s)
     while True:
         sent = own.sent
         try:
             async with standing_by(settings.dsn, share, settings.timeout_s) as standby:
                 own.error = None  # whoever stands by is well
-                while (lead := await standby.try_lead(own.depth)) is None:
+                while (lead := await standby.try_lead(own.depth, tail)) is None:
                     await pause(STANDBY_S * (1 + all_.leads))
                 async with outbox(settings.bootstrap, share.topic, settings.timeout_s) as out:
                     own.leading = True
