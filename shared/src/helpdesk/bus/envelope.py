@@ -6,6 +6,7 @@ docs/integrators/asyncapi.yaml describes it for readers outside.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -33,6 +34,10 @@ class Unreadable:
     remaining: int
     recorded_at: datetime
     reason: str
+
+
+_uuid = lru_cache(maxsize=8192)(UUID)
+"""For ids that come again and again: making one costs more than finding it."""
 
 
 def key_of(stream: Stream) -> bytes:
@@ -100,10 +105,10 @@ def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
     """`decode` for whoever goes on when an event cannot be read. Raises Malformed."""
     fields = _fields(value)
     try:
-        stream = Stream(UUID(fields["tenant_id"]), str(fields["stream_type"]), UUID(fields["stream_id"]))
+        stream = Stream(_uuid(fields["tenant_id"]), str(fields["stream_type"]), _uuid(fields["stream_id"]))
         version, remaining = int(fields["version"]), int(fields["remaining"])
         cursor = Cursor(int(fields["xid"]), int(fields["position"]))
-        event_id, store_epoch = UUID(fields["event_id"]), UUID(fields["store_epoch"])
+        event_id, store_epoch = UUID(fields["event_id"]), _uuid(fields["store_epoch"])
         type_, schema_version = fields["type"], int(fields["schema_version"])
         recorded_at = datetime.fromisoformat(fields["recorded_at"])
         metadata = Metadata.of(fields["metadata"])
