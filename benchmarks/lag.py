@@ -36,6 +36,8 @@ from helpdesk.recorded import Metadata, Stream
 IN_FLIGHT: Final = 64
 BOUND_S: Final = 20.0
 LOW_RATE: Final = 20.0
+WORTH_TELLING: Final = 10
+"""Microseconds of CPU for an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,17 @@ async def _measure(system: System, knobs: Knobs) -> list[Row]:
             before = system.cpu_s()
             ways = await at_rate(writer.once, rate, knobs.window_s)
             after = system.cpu_s()
-            spent.update({name: (after[name] - before[name]) / len(ways) / knobs.rounds * 1e6 for name in after})
+            spent.update(
+                {
+                    name: (after[name] - was) / len(ways) / knobs.rounds * 1e6
+                    for name, was in before.items()
+                    if name in after
+                }
+            )
             whole.append(Spread.of([way.whole for way in ways]))
             lag.append(Spread.of([way.shown for way in ways]))
     notes = {"events/s in this row": rate, "events/s at most": most}
-    notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common()}
+    notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common() if cpu >= WORTH_TELLING}
     return [
         _row("p50", middle(whole).p50, middle(bare).p50, 3.0, notes | {"of it after the append, ms": middle(lag).p50}),
         _row("p99", middle(whole).p99, middle(bare).p99, 5.0, {"of it after the append, ms": middle(lag).p99}),

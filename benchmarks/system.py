@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -13,7 +14,7 @@ import httpx
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.processes import tree_cpu_s
+from benchmarks.processes import cpu_s, tree_cpu_s
 from localstack.child import Child, Spec
 from localstack.paths import ROOT
 from localstack.process import Command
@@ -123,7 +124,16 @@ class System:
     def cpu_s(self) -> dict[str, float]:
         """What every part has computed so far, the servers and their children included."""
         names = [*PARTS, "postgres", "kafka"]
-        return {name: tree_cpu_s(self.pid(name)) for name in names}
+        return {name: tree_cpu_s(self.pid(name)) for name in names} | self._backends_cpu_s()
+
+    def _backends_cpu_s(self) -> dict[str, float]:
+        """PostgreSQL's share of each client that is still connected, by the name that it connected with."""
+        query = "select application_name, pid from pg_stat_activity where backend_type = 'client backend'"
+        spent: defaultdict[str, float] = defaultdict(float)
+        for name, pid in self.sql(query):
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                spent[f"postgres for {name}"] += cpu_s(pid)
+        return spent
 
 
 def _answers(port: int) -> bool:
