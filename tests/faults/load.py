@@ -134,7 +134,8 @@ class Load:
     async def _write(self, who: Person) -> None:
         tickets: list[str] = []
         while True:
-            await self._may_write.wait()
+            while not self._may_write.is_set():  # who is woken may find it cleared again
+                await self._may_write.wait()
             self._under_way += 1
             try:
                 await self._command(who, tickets)
