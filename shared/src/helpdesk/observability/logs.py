@@ -32,7 +32,7 @@ def configure(service: str, settings: LogSettings) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    for noisy in ("aiokafka", "uvicorn", "faststream", "asyncio"):
+    for noisy in ("aiokafka", "uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
