@@ -1,5 +1,6 @@
 """PostgreSQL and Kafka die and come back."""
 
+import asyncio
 from typing import Final
 
 from faults.world import World
@@ -27,11 +28,11 @@ async def postgres_away(world: World) -> None:
         before = await world.value("select count(*) from events.event")
         await world.in_thread(world.stack.stop, "postgres")
         try:
-            for method, path, body in ASKED:
-                answer = await who.ask(method, path, json=body)
+            answers = await asyncio.gather(*(who.ask(method, path, json=body) for method, path, body in ASKED))
+            for answer in answers:
                 told = (answer.status_code, answer.headers.get("content-type"), answer.json()["code"])
                 if told != (503, "application/problem+json", "INTERNAL_ERROR") or "retry-after" not in answer.headers:
-                    raise AssertionError(f"{method} {path} without a database: {told}")
+                    raise AssertionError(f"{answer.request.method} {answer.url} without a database: {told}")
         finally:
             await world.in_thread(world.stack.start, "postgres")
         if await world.value("select count(*) from events.event") != before:
