@@ -106,7 +106,7 @@ class Applier:
     ) -> None:
         self.store = ConsumerStore(settings.schema)
         self._settings, self._pool, self._handler = settings, pool, handler
-        self._history, self._refold, self._state = history, refold, state
+        self._history, self._refold, self.state = history, refold, state
         self._applied = f"notify {settings.schema}_applied"
 
     async def apply(
@@ -122,7 +122,7 @@ class Applier:
         state says why. Raises Diverged, TooManyParked, and what is wrong with the wrapper itself.
         """
         began = time.monotonic()
-        self._state.tenants.begin(taken.received)
+        self.state.tenants.begin(taken.received)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(RETRIED),
             wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
@@ -132,11 +132,11 @@ class Applier:
                 if not still_ours():
                     return None
                 done = await self._repaired(taken, topic_id, progress)
-        self._state.error = None
+        self.state.error = None
         applied = sum(len(batch.events) for batch in done.batches)
         unknown = sum(one.event is None for batch in done.batches for one in batch.events)
-        self._state.committed(applied, len(taken.received) - applied - len(done.tail), unknown, began)
-        self._state.tenants.applied(done.batches, utc_now())
+        self.state.committed(applied, len(taken.received) - applied - len(done.tail), unknown, began)
+        self.state.tenants.applied(done.batches, utc_now())
         return done
 
     async def _repaired(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Iterable[Progress]]) -> Sorted:
@@ -196,7 +196,7 @@ class Applier:
             if moved := list(progress(done)):
                 await self.store.move(connection, self._settings.topic, moved)
         if parked_now:
-            self._state.parked = parked_now
+            self.state.parked = parked_now
             for park in done.parks:
                 self._told_of(park)
         return done
@@ -211,7 +211,7 @@ class Applier:
                 return
             raise NotHealed(f"{gap}, and the store does not have what is missing")
         await self.catch_up(gap.stream, found)
-        self._state.heal()
+        self.state.heal()
         log.warning("a gap was healed from the store", extra={"gap": str(gap), "group": self._settings.group})
 
     async def catch_up(self, stream: Stream, found: Sequence[RecordedEvent | Unreadable]) -> None:
@@ -303,7 +303,7 @@ class Applier:
             park = Park(stream, guards.get(stream, NEW).version + 1, error)
             await self.store.park(connection, [park])
             parked = await self._within_limits(connection)
-        self._state.parked = parked
+        self.state.parked = parked
         self._told_of(park)
 
     async def _within_limits(self, connection: Connection) -> int:
@@ -319,7 +319,7 @@ class Applier:
     async def count_parked(self) -> None:
         """Bring what health shows up to date."""
         async with self._pool.connection() as connection:
-            self._state.parked, _ = await self.store.waiting(connection, self._settings.limits.parked_window_s)
+            self.state.parked, _ = await self.store.waiting(connection, self._settings.limits.parked_window_s)
 
     async def parked(self) -> list[Parked]:
         """What waits, the oldest first."""
@@ -383,7 +383,7 @@ class Applier:
     def _told(self, retry: RetryCallState) -> None:
         error = retry.outcome.exception() if retry.outcome else None
         # A database error's text may quote a row; it stays in the log.
-        self._state.error = str(error) if isinstance(error, NotHealed) else f"tries again after {type(error).__name__}"
+        self.state.error = str(error) if isinstance(error, NotHealed) else f"tries again after {type(error).__name__}"
         log.warning(
             "a batch is tried again",
             extra={"group": self._settings.group, "error": str(error), "attempt": retry.attempt_number},

@@ -25,7 +25,8 @@ from helpdesk.bus.topic_id import topic_id
 from helpdesk.consumer.apply import FOR_GOOD, RETRIED, Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
 from helpdesk.consumer.history import History
-from helpdesk.consumer.places import Bus, moved, replay_from, replayed
+from helpdesk.consumer.places import Bus, moved, replay_from
+from helpdesk.consumer.replay import Replay
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
 from helpdesk.consumer.store import Progress
@@ -38,7 +39,6 @@ from helpdesk.tasks import pause
 log = logging.getLogger(__name__)
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 KAFKA_AWAY: Final = "Kafka cannot be reached"
-PAGE: Final = 1_000
 LOOK_TIMEOUT_S: Final = 5.0
 
 
@@ -190,7 +190,8 @@ class Subscriber:
             elif number in self._lost:
                 replays[number] = standing.cursor
                 log.info("a partition is replayed from the store", extra=self._about(number, "Kafka lost records"))
-        if not await self._replay(assignment, replays, bus):
+        replay = Replay(self.applier, self._history, bus, here, lambda: assignment == self._assignment, self._breathe)
+        if not await replay.run(replays):
             return
         begin = await consumer.beginning_offsets(places)
         for place in places:
@@ -225,58 +226,9 @@ class Subscriber:
             await self._history.epoch(),
         )
 
-    async def _replay(self, assignment: int, starts: dict[int, Cursor], bus: Bus) -> bool:
-        """Everything that the store has for these partitions, through the same guarded handler. False: not ours now.
-
-        All of them in one pass when they are the whole topic: a pass reads past the other partitions' events.
-        """
-        if not starts:
-            return True
-        if len(starts) == bus.partitions and len(set(starts.values())) == 1:
-            passes = [(set(starts), 1, 0)]
-        else:
-            passes = [({number}, bus.partitions, number) for number in starts]
-        for numbers, divisor, remainder in passes:
-            after = starts[min(numbers)]
-            for number in numbers:
-                beginning = bus.beginning(number)
-                self._standing[number] = Progress(
-                    number,
-                    bus.topic_id,
-                    beginning.next_offset,
-                    bus.store_epoch,
-                    after,
-                    beginning.event_id,
-                    bus.partitions,
-                )
-            if not await self._replay_pass(assignment, after, divisor, remainder, bus):
-                return False
-        return True
-
-    async def _replay_pass(self, assignment: int, after: Cursor, divisor: int, remainder: int, bus: Bus) -> bool:
-        here = self._standing
-
-        def ours() -> bool:
-            return assignment == self._assignment
-
-        tail: list[Received] = []
-        count = 0
-        while page := await self._history.page(after, PAGE, divisor, remainder):
-            taken = Taken(tail)
-            for event in page:
-                number = event.stream.shard % bus.partitions
-                taken.received.append(Received(number, count, event, bus.store_epoch))
-                count += 1
-                taken.ends[number] = count
-            done = await self.applier.apply(taken, bus.topic_id, partial(replayed, taken, standing=here), ours)
-            if done is None or not ours():
-                return False
-            here.update({one.partition: one for one in replayed(taken, done, here)})
-            tail, after = list(done.tail), page[-1].cursor
-            self.state.replay(len(page))
-            # Kafka wants to hear that somebody still asks; the partitions are paused, so nothing comes.
-            await self._joined.getmany(*(TopicPartition(self._settings.topic, n) for n in self._unplaced), timeout_ms=0)
-        return ours()
+    async def _breathe(self) -> None:
+        """Kafka wants to hear that somebody still asks; the partitions are paused, so nothing comes."""
+        await self._joined.getmany(*(TopicPartition(self._settings.topic, n) for n in self._unplaced), timeout_ms=0)
 
     @property
     def _joined(self) -> AIOKafkaConsumer:
