@@ -1,6 +1,6 @@
 """Redact and purge: the only exceptions of immutability, both recorded, and nobody else's."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +23,7 @@ from helpdesk.eventstore import erasure
 from helpdesk.eventstore.erasure import NotErased
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.postgres.pool import Pool, connect, open_pool
-from helpdesk.recorded import Stream
+from helpdesk.recorded import RecordedEvent, Stream
 from integration.engine.rig import NOBODY, NOON, Engine, new_stream
 from integration.engine.test_rls import LOGINS
 from projector.subscribers import project
@@ -124,6 +124,34 @@ async def test_a_second_redaction_finds_what_the_first_left(store: Engine, opera
     await operate.redact(operator, stream, ACT)
     assert "nothing of this is left" in await operate.redact(operator, stream, ACT)
     assert [one.type for one in await store.store.read_stream(stream)] == ["ticket.created", *["ticket.redacted"] * 2]
+
+
+async def test_somebody_who_writes_meanwhile_only_makes_it_try_again(
+    store: Engine, operator: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await ticket(store)
+    whole = erasure.redactions
+
+    def slow(history: Sequence[RecordedEvent], **wanted: Any) -> list[erasure.Redaction]:
+        """The first time, somebody is faster between reading and appending."""
+        if len(history) == 1:
+            with psycopg.connect(store.admin_dsn, autocommit=True) as connection:
+                connection.execute(
+                    """insert into events.event (tenant_id, stream_type, stream_id, version, shard, event_id, ordinal,
+                                                 remaining, type, schema_version, data, metadata)
+                       select tenant_id, stream_type, stream_id, 2, shard, gen_random_uuid(), 1, 0, 'ticket.started', 1,
+                              '{"previous": "open", "by": "00000000-0000-0000-0000-000000000005",
+                                "at": "2026-01-01T12:00:00Z"}', '{}'
+                       from events.event where stream_id = %s""",
+                    (stream.id,),
+                )
+        return whole(history, **wanted)
+
+    monkeypatch.setattr(erasure, "redactions", slow)
+    await operate.redact(operator, stream, ACT)
+    history = await store.store.read_stream(stream)
+    assert [one.type for one in history] == ["ticket.created", "ticket.started", "ticket.redacted"]
+    assert SECRET not in str(await store.sql(ROW, stream.id, 1))
 
 
 async def test_an_event_from_before_there_were_digests_is_redacted_too(store: Engine, operator: Pool) -> None:
