@@ -39,7 +39,7 @@ class Lane(Enum):
 
 
 CAPS: Final[Mapping[Lane, Caps]] = {
-    Lane.INTERACTIVE: Caps(batch=64, of_tenant=32, at_once=2, waiting=4096, waiting_of_tenant=1024),
+    Lane.INTERACTIVE: Caps(batch=64, of_tenant=32, at_once=1, waiting=4096, waiting_of_tenant=1024),
     Lane.BULK: Caps(batch=16, of_tenant=8, at_once=1, waiting=1024, waiting_of_tenant=256),
 }
 LOCK_TIMEOUT: Final = "200ms"
