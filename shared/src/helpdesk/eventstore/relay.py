@@ -78,7 +78,7 @@ async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: Rel
             async with standing_by(settings.dsn, share, settings.timeout_s) as standby:
                 own.error = None  # whoever stands by is well
                 while (lead := await standby.try_lead(own.depth, tail)) is None:
-                    await pause(STANDBY_S * (1 + all_.leads))
+                    await pause(min(STANDBY_S * (1 + all_.leads), settings.timeout_s / 2))
                 async with outbox(settings.bootstrap, share.topic, settings.timeout_s) as out:
                     own.leading = True
                     log.info(
