@@ -74,7 +74,7 @@ async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_it
                 await own.append(stream)
                 return standby.sent
 
-            await eventually_true(cut_off)
+            await eventually_true(cut_off, timeout_s=60)
             await relayed(own)
             assert await own.value("select epoch from events.relay_checkpoint") > epoch
     assert await published(own) == {stream: list(range(1, own.versions[stream] + 1))}

@@ -70,9 +70,11 @@ async def outbox(bootstrap: str, topic: str, timeout_s: float) -> AsyncIterator[
         with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
             async with asyncio.timeout(2.0):
                 await starting
-        with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
-            async with asyncio.timeout(2.0):
-                await producer.stop()
+        # `stop` waits for what cannot be sent any more, and would leave sockets open when it is cut short.
+        for end in (producer.stop, producer._sender.close, producer.client.close):
+            with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
+                async with asyncio.timeout(2.0):
+                    await end()
         # aiokafka's own cancelled tasks speak through `stop`; our cancellation must not be lost among them.
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise asyncio.CancelledError
