@@ -4,7 +4,6 @@ import sys
 from functools import partial
 
 from helpdesk.consumer.unpark import unparking
-
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configured
