@@ -22,7 +22,8 @@ from localstack.stack import Stack
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 WRITERS: Final = 8
-THINK_S: Final = 0.02
+THINK_S: Final = 0.15
+"""More events in the same time would make each verification longer, not the faults harder."""
 LOGS: Final = DATA / "chaos"
 
 
@@ -89,6 +90,7 @@ async def _run(stack: Stack, lines: Sequence[Line], duration_s: float, seed: int
     minutes = (time.monotonic() - begun) / 60
     print(f"\n{minutes:.1f} minutes, seed {seed}, {sum(line.times for line in lines)} faults:")
     print("\n".join(map(str, lines)))
+    print("  lag: of the views, the worst of the latest 500 events at any look, five times a second")
     print(f"  load: {world.load.figures.summary()}")
     for what, figures in world.measured.items():
         print(f"  {what}: {max(figures):.2f} at most, of {len(figures)}")
