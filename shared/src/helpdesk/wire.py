@@ -1,8 +1,8 @@
 """The codec: stored names ↔ event classes, and upcasting. The only place that knows stored JSON.
 
 A name in `WIRE` is chosen once and lives for ever. To change an event's shape: change its class, put it under the next
-version here, and add an upcaster from the version before. `tests/contract/golden` holds a file of every version that was
-ever stored; each decodes into the newest class, for ever.
+version here, and add an upcaster from the version before. `tests/contract/golden` holds a file of every version ever
+stored; each decodes into the newest class, for ever.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ def test_what_a_stranger_chose_begins_no_line_of_its_own(
 ) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
-    configure("tickets", LogSettings(log_format=form, log_level="info"))
+    configure("tickets", LogSettings(log_format=form, log_level="info", clock_offset_seconds=0))
     logging.getLogger("helpdesk").info("request", extra={"path": "/a\r\n10:00 ERROR forged\x1b[31m\u2028b"})
     written = capsys.readouterr().out
     assert written.startswith("{") == (form == "json")

@@ -4,9 +4,8 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from helpdesk.consumer.unpark import unparking
-
 from helpdesk.consumer.subscriber import Subscriber
+from helpdesk.consumer.unpark import unparking
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_jobs, run_process
 from helpdesk.http.server import serve as run_server
