@@ -57,12 +57,6 @@ class KafkaSettings(Settings):
         description="Partitions of the event topic; fixed when it is created, for growing breaks order.",
     )
     topic_replication: int = Field(1, ge=1, le=7, description="Copies of each partition (3 in production).")
-    relay_shards: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Shares of the events that can have a relay each; the same on all relays of an owner.",
-    )
 
     @property
     def events_topic(self) -> str:

@@ -7,9 +7,10 @@ import pytest
 
 from helpdesk.eventstore.checkpoint import Share
 from helpdesk.eventstore.feed import Depth
+from helpdesk.eventstore.relay import MisalignedShares, RelaySettings, run
 from helpdesk.recorded import START, Cursor, Stream
 from integration.engine.relays import appended, nothing, published, relayed, relays, shown, standing
-from integration.engine.rig import Engine, eventually, new_stream, records_of
+from integration.engine.rig import PARTITIONS, Engine, eventually, new_stream, records_of
 
 LEADERS = "select count(distinct pid) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"
 
@@ -54,7 +55,7 @@ async def test_the_shares_of_a_process_that_ends_go_to_those_who_stay(own: Engin
 
 async def test_another_number_of_shares_loses_nothing_and_keeps_the_order(own: Engine) -> None:
     streams = [new_stream() for _ in range(30)]
-    for shares in (1, 3, 2, 5, 1):
+    for shares in (1, 3, 1, 3):
         async with relays(own, shares=shares) as state:
             await eventually(lambda: state.leads == shares)  # noqa: B023 - awaited in the same turn
             await write(own, streams, 2)
@@ -63,6 +64,13 @@ async def test_another_number_of_shares_loses_nothing_and_keeps_the_order(own: E
     async with relays(own, shares=1):
         await relayed(own)
     assert await published(own) == appended(own, streams)
+
+
+async def test_a_share_that_holds_half_of_a_partition_is_refused(own: Engine) -> None:
+    """Else two leaders fill one partition, and the furthest cursor in it would hide what the slower has not sent."""
+    with pytest.raises(MisalignedShares, match=f"{PARTITIONS} partitions of {own.topic}, 4 shares"):
+        async with asyncio.timeout(20):
+            await run(RelaySettings(own.dsn("command_relay"), "events", own.bootstrap, own.topic, shares=4))
 
 
 async def test_relays_that_disagree_about_the_number_of_shares_send_doubles_in_order(own: Engine) -> None:

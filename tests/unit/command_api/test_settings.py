@@ -89,6 +89,7 @@ def test_a_missing_variable_is_named(
         ("PASSWORD_THREADS", "0"),
         ("TOPIC_PREFIX", "Hunter2!"),
         ("TOPIC_PARTITIONS", "0"),
+        ("RELAY_SHARDS", "7"),
         ("LOG_LEVEL", "hunter2"),
         ("LOG_FORMAT", "hunter2"),
     ],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic import Field, FilePath
+from pydantic import Field, FilePath, ValidationInfo, field_validator
 
 from helpdesk.eventstore.grouping import CAPS, Lane
 from helpdesk.eventstore.lanes import Caps
@@ -14,6 +14,19 @@ class RelaySettings(KafkaSettings, LogSettings):
     """What `relay` needs."""
 
     command_api_relay_database_url: Dsn = Field(description="PostgreSQL DSN of the role that relays events to Kafka.")
+    relay_shards: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Shares of the events that can have a relay each; a divisor of TOPIC_PARTITIONS.",
+    )
+
+    @field_validator("relay_shards")
+    @classmethod
+    def _divides_the_partitions(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("topic_partitions", value) % value:
+            raise ValueError("must divide TOPIC_PARTITIONS")
+        return value
 
 
 class CommandSettings(RelaySettings, TokenSettings, ServerSettings):

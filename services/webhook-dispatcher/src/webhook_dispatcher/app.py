@@ -101,7 +101,6 @@ def relaying(settings: IntakeSettings, state: RelayState | None = None) -> Job:
         schema=SCHEMA,
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.webhooks_topic,
-        shares=settings.relay_shards,
     )
     return partial(relay.run, route, state)
 

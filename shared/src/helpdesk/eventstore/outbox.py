@@ -19,7 +19,7 @@ class Outbox:
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int, timeout_s: float) -> None:
         self._producer, self._topic = producer, topic
-        self._partitions, self._timeout_s = partitions, timeout_s
+        self.partitions, self._timeout_s = partitions, timeout_s
 
     async def send(self, events: Sequence[Stored]) -> None:
         """Return when Kafka has them all. Raises KafkaError, TimeoutError; some may have been sent then.
@@ -31,7 +31,7 @@ class Outbox:
             sent: list[asyncio.Future[object]] = []
             open_: dict[int, BatchBuilder] = {}
             for event in events:
-                partition, key, value = event.shard % self._partitions, event.key(), event.value()
+                partition, key, value = event.shard % self.partitions, event.key(), event.value()
                 batch = open_.get(partition)
                 if batch is None or batch.append(timestamp=None, key=key, value=value) is None:
                     if batch is not None:

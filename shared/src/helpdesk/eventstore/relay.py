@@ -35,9 +35,16 @@ BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 log = logging.getLogger(__name__)
 
 
+class MisalignedShares(RuntimeError):
+    """A partition would be filled by two leaders, and nobody could tell how far it is filled."""
+
+
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
     """`schema` is the owner's, `topic` where its events go, in `shares` that can have a leader each.
+
+    `shares` divides the topic's partitions: then each partition is one leader's, and its records' cursors only rise,
+    which is how consumers know what they have.
 
     `poll_s` is how often to look when nothing wakes it; `timeout_s` bounds each wait for Kafka or PostgreSQL, and a
     leader that is silent for not much longer loses its lock.
@@ -53,7 +60,8 @@ class RelaySettings:
 
 
 async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
-    """Lead whatever nobody leads, relay while leading, for ever. Ends by cancellation, or with ForeignStore.
+    """Lead whatever nobody leads, relay while leading, for ever. Ends by cancellation, ForeignStore or
+    MisalignedShares.
 
     All processes try for all shares. Who leads already waits longer before it tries for one more, so that after a
     failure the others get their part; what is led stays where it is until its leader ends or is lost.
@@ -80,6 +88,8 @@ async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: Rel
                 while (lead := await standby.try_lead(own.depth, tail)) is None:
                     await pause(min(STANDBY_S * (1 + all_.leads), settings.timeout_s / 2))
                 async with outbox(settings.bootstrap, share.topic, settings.timeout_s) as out:
+                    if out.partitions % share.divisor:
+                        raise MisalignedShares(f"{out.partitions} partitions of {share.topic}, {share.divisor} shares")
                     own.leading = True
                     log.info(
                         "relay leads", extra={"share": str(share), "epoch": lead.epoch, "cursor": str(lead.cursor)}
