@@ -15,6 +15,7 @@ from helpdesk.http.problem import _REASONS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 REFERENCE = re.compile(r"\b(contract|behaviours|design) ((?:§\d+(?:, |-| and )?)+)", re.IGNORECASE)
+NAMED_TEST = re.compile(r"`((?:tests/[\w/]+/)?test_\w+\.py)(?:::(\w+))?`")
 DOCUMENT = re.compile(r"\bdocs/[\w./-]+\.(?:md|yaml)\b")
 ADRS = sorted((tree.ROOT / "docs" / "adr").glob("[0-9]*.md"))
 ROW = re.compile(r"^\| `([\w.]+)` \| ([^|]*) \| ([^|]*)", re.MULTILINE)
@@ -58,6 +59,21 @@ def _leads_somewhere(page: Path, target: str) -> bool:
 def _slug(heading: str) -> str:
     plain = re.sub(r"[^\w\s-]", "", heading.lstrip("# ").lower())
     return re.sub(r"\s", "-", plain.strip())
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    tests = [path for path in tree.named(".py") if tree.short(path).startswith("tests/")]
+    missing = [
+        f"{tree.short(page)}: {name}::{test}"
+        for page in tree.named(".md")
+        for name, test in NAMED_TEST.findall(tree.text(page))
+        if not any(
+            tree.short(path).endswith(f"/{name.removeprefix('tests/')}")
+            and (not test or f"def {test}(" in tree.text(path))
+            for path in tests
+        )
+    ]
+    assert not missing
 
 
 def test_the_rules_that_the_code_refers_to_can_be_read() -> None:
