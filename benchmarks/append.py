@@ -33,6 +33,8 @@ EVENT: Final = TicketRetitled(
     by=ACTOR,
     at=datetime(2026, 1, 1, 12, tzinfo=UTC),
 )
+MOST_PER_S: Final = 25_000
+Command = tuple[UUID, Sequence[StreamAppend], Metadata]
 Append = Callable[[UUID, Sequence[StreamAppend], Metadata], Awaitable[None]]
 
 
@@ -106,26 +108,35 @@ async def _measure(servers: Servers, knobs: Knobs) -> list[Row]:
 
 
 async def drive(append: Append, writers: int, seconds: float, tenants: int = TENANTS) -> Appends:
-    """`writers` appending side by side, each awaiting its own: new streams and next versions in turn."""
+    """`writers` appending side by side, each awaiting its own: new streams and next versions in turn.
+
+    What they append is made before the window begins: an append starts with the call.
+    """
+    wanted = [_commands(number % tenants, round(seconds * MOST_PER_S / writers)) for number in range(writers)]
     gc.collect()
     gc.freeze()
     took: list[float] = []
     begun, cpu = time.perf_counter(), time.process_time()
     deadline = begun + seconds
-    await asyncio.gather(*(_write(append, number % tenants, deadline, took) for number in range(writers)))
+    await asyncio.gather(*(_write(append, commands, deadline, took) for commands in wanted))
     elapsed, spent = time.perf_counter() - begun, time.process_time() - cpu
     gc.unfreeze()
     return Appends(len(took) / elapsed, spent / len(took) * 1e6, Spread.of(took))
 
 
-async def _write(append: Append, number: int, deadline: float, took: list[float]) -> None:
-    tenant = UUID(TENANT.format(number + 1))
-    stream, version = Stream(tenant, "ticket", new_id()), 0
-    while (started := time.perf_counter()) < deadline:
-        command = uuid4()
-        await append(command, [StreamAppend(stream, version, [EVENT])], Metadata(ACTOR, command, None))
+async def _write(append: Append, commands: Sequence[Command], deadline: float, took: list[float]) -> None:
+    for command in commands:
+        if (started := time.perf_counter()) >= deadline:
+            return
+        await append(*command)
         took.append((time.perf_counter() - started) * 1000)
-        if version:
-            stream, version = Stream(tenant, "ticket", new_id()), 0
-        else:
-            version = 1
+    raise RuntimeError("faster than expected: more than MOST_PER_S")
+
+
+def _commands(tenant_number: int, count: int) -> list[Command]:
+    tenant = UUID(TENANT.format(tenant_number + 1))
+    streams = [Stream(tenant, "ticket", new_id()) for _ in range(count // 2 + 1)]
+    ids = [uuid4() for _ in range(count)]
+    return [
+        (id_, [StreamAppend(streams[n // 2], n % 2, [EVENT])], Metadata(ACTOR, id_, None)) for n, id_ in enumerate(ids)
+    ]

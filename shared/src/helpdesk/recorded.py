@@ -4,8 +4,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha1
 from typing import Any, Final, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketRedacted
@@ -101,5 +102,5 @@ def whole_commands(events: Iterable[RecordedEvent]) -> Iterator[list[RecordedEve
 
 
 def event_id_of(command_id: UUID, ordinal: int) -> UUID:
-    """The id of a command's nth event: the same whenever the same command is sent again."""
-    return uuid5(command_id, str(ordinal))
+    """The id of a command's nth event, UUIDv5(command, n): the same whenever the same command is sent again."""
+    return UUID(bytes=sha1(command_id.bytes + b"%d" % ordinal, usedforsecurity=False).digest()[:16], version=5)

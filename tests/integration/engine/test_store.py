@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from command_api import store as private
 from helpdesk.events.ticket import CommentAdded, TicketCreated, TicketRetitled
-from helpdesk.eventstore.store import DuplicateCommand, EventTooLarge, StreamAppend, WrongVersion
+from helpdesk.eventstore.store import NOT_FIRST_WRITE, DuplicateCommand, EventTooLarge, StreamAppend, WrongVersion
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream, event_id_of
 from integration.engine.rig import NOBODY, NOON, Engine, events, new_stream
@@ -128,6 +128,16 @@ async def test_an_append_is_the_first_write_of_its_transaction(
             await store.store.append_in(appender, uuid4(), [StreamAppend(stream, 0, events())], NOBODY)
     assert refused.value.sqlstate == "HD001"
     assert await store.store.read_stream(stream) == []
+
+
+async def test_so_is_the_append_of_all_or_nothing(appender: Connection) -> None:
+    async with appender.transaction():
+        await appender.execute("select events.append_all('{}', '[]', 0)")
+    with pytest.raises(psycopg.Error) as refused:
+        async with appender.transaction():
+            await appender.execute("select nextval('events.event_position') from generate_series(1, 33)")
+            await appender.execute("select events.append_all('{}', '[]', 0)")
+    assert refused.value.sqlstate == NOT_FIRST_WRITE
 
 
 async def test_reads_and_advisory_locks_come_before_an_append_and_private_rows_after_it(

@@ -177,6 +177,7 @@ class _Lane:
                         while batch:
                             await self._write(batch, connection)
                             self._under_way -= 1
+                            await asyncio.sleep(0)  # who was told now may have more
                             batch = self._next() if not connection.closed else []
                 except UNAVAILABLE as error:
                     self._under_way -= bool(batch)
@@ -250,9 +251,10 @@ class _Lane:
                 raise
 
     async def _stands(self, command: Prepared) -> bool:
-        if command.first is None:
+        if not command.appends:
             return True
-        found = await self._store.read_stream(command.first.stream, command.first.expected_version)
+        first = command.appends[0]
+        found = await self._store.read_stream(first.stream, first.expected_version)
         return bool(found) and found[0].command_id == command.id
 
     def _fail(self, batch: Iterable[_Waiting], error: Exception) -> None:

@@ -34,11 +34,10 @@ class Prepared:
 
     id: UUID
     tenant_id: UUID
-    first: StreamAppend | None
+    appends: Sequence[StreamAppend]
     claims: frozenset[Stream | UUID | Key]
-    check: bytes
     rows: Sequence[tuple[bytes, bytes]]
-    keyed: bool
+    keyed: Keyed | None
 
 
 def prepare(
@@ -48,40 +47,43 @@ def prepare(
     if any(append.stream.tenant_id != tenant_id for append in appends):
         raise ValueError("a command never spans tenants")
     appends = sorted(appends, key=_place) if len(appends) > 1 else appends
-    check: dict[str, Any] = {
-        "tenant": tenant_id,
-        "id": command_id,
-        "streams": [
-            {"type": one.stream.type, "id": one.stream.id, "expected": one.expected_version} for one in appends
-        ],
-    }
-    claims: set[Stream | UUID | Key] = {command_id, *(append.stream for append in appends)}
+    claims: set[Stream | UUID | Key] = {command_id, *[append.stream for append in appends]}
     if keyed:
         claims.add(keyed.key)
-        check["answer"] = _answer(keyed)
-    return Prepared(
-        command_id,
-        tenant_id,
-        appends[0] if appends else None,
-        frozenset(claims),
-        orjson.dumps(check),
-        _rows(command_id, appends, metadata),
-        keyed is not None,
-    )
+    rows = _rows(command_id, appends, metadata)
+    return Prepared(command_id, tenant_id, appends, frozenset(claims), rows, keyed)
 
 
-def batch(commands: Sequence[Prepared]) -> tuple[str, str, str, bool]:
-    """The arguments of the SQL function. Rows are in the order of their streams, so that no two appenders ever wait
-    for each other."""
+def tenants(commands: Sequence[Prepared]) -> str:
+    """Whose a batch is, as a PostgreSQL array."""
+    return f"{{{','.join(map(str, {command.tenant_id for command in commands}))}}}"
+
+
+def events(commands: Sequence[Prepared]) -> tuple[str, int]:
+    """The events of a batch as a JSON array, and how many they are, in the order of their streams, so that no two
+    appenders ever wait for each other."""
     rows = [row for command in commands for row in command.rows]
     if len(commands) > 1:
         rows.sort()
-    return (
-        f"{{{','.join({str(command.tenant_id) for command in commands})}}}",
-        f"[{b','.join([command.check for command in commands]).decode()}]",
-        f"[{b','.join([row for _, row in rows]).decode()}]",
-        any(command.keyed for command in commands),
-    )
+    return f"[{b','.join([row for _, row in rows]).decode()}]", len(rows)
+
+
+def checks(commands: Sequence[Prepared]) -> str:
+    """What `append` looks at before it inserts, as a JSON array: a command's streams, its answer if it has one."""
+    return orjson.dumps([_check(command) for command in commands]).decode()
+
+
+def _check(command: Prepared) -> dict[str, Any]:
+    check: dict[str, Any] = {
+        "tenant": command.tenant_id,
+        "id": command.id,
+        "streams": [
+            {"type": one.stream.type, "id": one.stream.id, "expected": one.expected_version} for one in command.appends
+        ],
+    }
+    if command.keyed:
+        check["answer"] = _answer(command.keyed)
+    return check
 
 
 def _rows(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata) -> list[tuple[bytes, bytes]]:
@@ -96,6 +98,7 @@ def _rows(command_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata)
             if len(encoded.data) > LARGEST_EVENT:
                 raise EventTooLarge
             row = {
+                "after": append.expected_version if version == append.expected_version + 1 else None,
                 "tenant": stream.tenant_id,
                 "command": command_id,
                 "ordinal": ordinal,
