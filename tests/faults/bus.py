@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from faults.world import World
+from helpdesk.bus.clients import connected
 from helpdesk.recorded import Stream
 
 LAST_ONES: Final = 500
@@ -75,8 +76,9 @@ async def rebalances(world: World) -> None:
             group_id=world.group("projector"),
             enable_auto_commit=False,
         )
-        await reading.start()
-        await asyncio.gather(reading.stop(), world.lasts(pause_s))
+        async with connected(reading):
+            await reading.getmany(timeout_ms=1)
+        await world.lasts(pause_s)
 
 
 async def _has_come(world: World, partition: int, end: int) -> None:
@@ -94,11 +96,8 @@ async def forget(world: World) -> None:
     async with consumer(world) as reading:
         ends = await reading.end_offsets(world.places)
     admin = AIOKafkaAdminClient(bootstrap_servers=world.bootstrap)
-    await admin.start()
-    try:
+    async with connected(admin):
         await admin.delete_records({place: RecordsToDelete(end) for place, end in ends.items() if end})
-    finally:
-        await admin.close()
 
 
 # --- hands ------------------------------------------------------------------------------------------------------------
@@ -108,23 +107,17 @@ async def forget(world: World) -> None:
 async def consumer(world: World) -> AsyncIterator[AIOKafkaConsumer]:
     """Somebody who reads without a group."""
     one = AIOKafkaConsumer(bootstrap_servers=world.bootstrap, enable_auto_commit=False)
-    await one.start()
-    try:
+    async with connected(one):
         yield one
-    finally:
-        await one.stop()
 
 
 @asynccontextmanager
 async def producer(world: World) -> AsyncIterator[AIOKafkaProducer]:
     """Somebody who writes what no relay would."""
     one = AIOKafkaProducer(bootstrap_servers=world.bootstrap, linger_ms=5)
-    await one.start()
-    try:
+    async with connected(one):
         yield one
         await one.flush()
-    finally:
-        await one.stop()
 
 
 async def _held(world: World, reading: AIOKafkaConsumer) -> list[ConsumerRecord]:

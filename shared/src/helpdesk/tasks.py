@@ -35,3 +35,19 @@ async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
                 tasks.create_task(one)
 
     await asyncio.create_task(group())
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await what must not be left half done; a cancellation meanwhile is raised when it is done.
+
+    The work bounds its own time.
+    """
+    task, cancelled = asyncio.create_task(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    await task

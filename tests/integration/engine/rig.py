@@ -15,6 +15,7 @@ import command_api.app
 import projector.app
 from command_api.settings import CommandMigrateSettings
 from helpdesk.bus import envelope
+from helpdesk.bus.clients import connected
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consumer.apply import Handler, Refold
 from helpdesk.consumer.batch import StreamBatch
@@ -153,11 +154,8 @@ async def records_of(bootstrap: str, topic: str) -> dict[int, list[RecordedEvent
 @asynccontextmanager
 async def consumer_of(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with connected(consumer):
         yield consumer
-    finally:
-        await consumer.stop()
 
 
 def without_duplicates(records: Sequence[RecordedEvent]) -> dict[Stream, list[int]]:
@@ -193,11 +191,8 @@ async def topic(engine: Engine, partitions: int = PARTITIONS) -> AsyncIterator[T
     name = f"test-{uuid4().hex[:8]}.events"
     await ensure_topic(engine.bootstrap, name, partitions)
     producer = AIOKafkaProducer(bootstrap_servers=engine.bootstrap)
-    await producer.start()
-    try:
+    async with connected(producer):
         yield Topic(engine.bootstrap, name, producer)
-    finally:
-        await producer.stop()
 
 
 def record(stream: Stream, version: int, remaining: int = 0, **changes: Any) -> bytes:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from helpdesk.bus.clients import connected
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
@@ -102,13 +103,10 @@ async def test_a_first_start_believes_no_offset_either(views: Views, bus: Topic)
 
 async def commit(bus: Topic, group: str, offset: int) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=bus.bootstrap, group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with connected(consumer):
         place = TopicPartition(bus.name, 0)
         consumer.assign([place])
         await consumer.commit({place: offset})
-    finally:
-        await consumer.stop()
 
 
 async def test_consumers_that_are_cut_off_again_and_again_apply_each_event_once(views: Views, bus: Topic) -> None:

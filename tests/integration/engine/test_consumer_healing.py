@@ -7,6 +7,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+from helpdesk.bus.clients import connected
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.recorded import Stream
 from integration.engine.rig import (
@@ -47,22 +48,16 @@ async def until(views: Views, stream: Stream, last: int) -> None:
 async def delete_records(bus: Topic, partition: int, before: int) -> None:
     """As retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bus.bootstrap)
-    await admin.start()
-    try:
+    async with connected(admin):
         await admin.delete_records({TopicPartition(bus.name, partition): RecordsToDelete(before)})
-    finally:
-        await admin.close()
 
 
 async def emptied(bus: Topic) -> None:
     """The topic is another one of the same name."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bus.bootstrap)
-    await admin.start()
-    try:
+    async with connected(admin):
         await admin.delete_topics([bus.name])
         await eventually_true(lambda: _is_gone(admin, bus.name))
-    finally:
-        await admin.close()
     await ensure_topic(bus.bootstrap, bus.name, PARTITIONS)
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 
+from helpdesk.bus.clients import connected
 from helpdesk.bus.topic_id import topic_id
 from helpdesk.eventstore import relay, restore
 from helpdesk.eventstore.checkpoint import ForeignStore, Share
@@ -78,12 +79,9 @@ async def test_a_topic_that_is_made_anew_keeps_its_partitions_and_settings(own: 
     await restore.rebuild_topic(replace(plan(own), partitions=PARTITIONS + 4))
     assert set(await records_of(own.bootstrap, own.topic)) == set(range(PARTITIONS))
     admin = AIOKafkaAdminClient(bootstrap_servers=own.bootstrap)
-    await admin.start()
-    try:
+    async with connected(admin):
         ((described,),) = (await admin.describe_topics([own.topic]),)
-        assert len(described["partitions"]) == PARTITIONS
-    finally:
-        await admin.close()
+    assert len(described["partitions"]) == PARTITIONS
 
 
 async def test_while_a_leader_does_not_give_up_its_lead_the_topic_stays(own: Engine) -> None:
@@ -105,9 +103,8 @@ async def test_who_was_killed_when_the_topic_was_gone_begins_again(own: Engine) 
             await own.append(stream, 3)
         await relayed(own)
         admin = AIOKafkaAdminClient(bootstrap_servers=own.bootstrap)
-        await admin.start()
-        await admin.delete_topics([own.topic])
-        await admin.close()
+        async with connected(admin):
+            await admin.delete_topics([own.topic])
         await own.append(streams[0])
         await eventually(lambda: state.error is not None, timeout_s=30)
         await restore.rebuild_topic(plan(own))

@@ -10,7 +10,7 @@ import orjson
 import psycopg
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from psycopg import sql
 
 import notifier.app
@@ -26,7 +26,17 @@ from helpdesk.events.webhook import WebhookEndpointCreated
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.postgres.pool import open_pool
 from helpdesk.recorded import Stream, event_id_of
-from integration.engine.rig import NOBODY, NOON, Engine, engine, eventually_true, records_of, relaying, topic
+from integration.engine.rig import (
+    NOBODY,
+    NOON,
+    Engine,
+    consumer_of,
+    engine,
+    eventually_true,
+    records_of,
+    relaying,
+    topic,
+)
 from localstack.stack import Servers
 from notifier.settings import IntakeSettings, NotifierMigrateSettings
 from projector.settings import ProjectorSettings
@@ -335,9 +345,7 @@ def test_a_role_that_does_not_see_everything_is_refused(world: Engine) -> None:
 
 async def _values(one: Engine) -> list[tuple[bytes, bytes, int]]:
     """(key, value, partition) of every record that the relay sent."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=one.bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with consumer_of(one.bootstrap) as consumer:
         found: list[tuple[bytes, bytes, int]] = []
         count = sum(map(len, (await records_of(one.bootstrap, one.topic)).values()))
         places = [TopicPartition(one.topic, n) for n in range(3)]
@@ -347,8 +355,6 @@ async def _values(one: Engine) -> list[tuple[bytes, bytes, int]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [(record.key, record.value, record.partition) for record in records]
         return found
-    finally:
-        await consumer.stop()
 
 
 async def _bus(one: Engine, records: list[tuple[bytes, bytes, int]]) -> Outcome:

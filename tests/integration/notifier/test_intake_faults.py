@@ -5,6 +5,7 @@ import asyncio
 import httpx
 from aiokafka import AIOKafkaProducer
 
+from helpdesk.bus.clients import connected
 from helpdesk.http.app import edge
 from integration.notifier.world import Running, World, commented, eventually, running
 from localstack.stack import Servers
@@ -48,9 +49,8 @@ async def test_a_record_that_nobody_can_read_is_kept_and_health_says_so_while_al
         async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test") as client:
             assert (await client.get("/health/ready")).json()["status"] == "ok"
             producer = AIOKafkaProducer(bootstrap_servers=world.settings.kafka_bootstrap_servers)
-            await producer.start()
-            await producer.send_and_wait(world.settings.events_topic, b"{}", partition=0)
-            await producer.stop()
+            async with connected(producer):
+                await producer.send_and_wait(world.settings.events_topic, b"{}", partition=0)
             await eventually(lambda: world.intake.state.parked == 1 and world.intake.state.reason is None)
             answer = await client.get("/health/ready")
             assert (answer.status_code, answer.json()["status"]) == (200, "degraded")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from helpdesk.tasks import pause, still_wanted, together
+from helpdesk.tasks import pause, still_wanted, to_the_end, together
 
 
 async def fail() -> None:
@@ -58,3 +58,26 @@ async def test_a_cancellation_that_is_answered_with_an_error_still_ends_the_loop
 
 async def test_who_is_not_cancelled_is_wanted() -> None:
     still_wanted()
+
+
+async def test_what_must_not_be_left_half_done_is_done_before_a_cancellation_goes_on() -> None:
+    goes_on, done = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await goes_on.wait()
+        done.set()
+
+    task = asyncio.create_task(to_the_end(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
+
+
+async def test_what_the_work_raises_is_raised() -> None:
+    with pytest.raises(OSError, match="broke off"):
+        await to_the_end(fail())

@@ -8,6 +8,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from helpdesk.bus import envelope
+from helpdesk.bus.clients import connected
 from helpdesk.recorded import Cursor
 from helpdesk.wire import Undecodable
 
@@ -29,15 +30,11 @@ async def last_sent(bootstrap: str, topic: str, timeout_s: float) -> Sent | None
     Raises KafkaError, TimeoutError.
     """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    async with asyncio.timeout(2 * timeout_s):
-        await consumer.start()
-        try:
-            numbers = await consumer._client._wait_on_metadata(topic)
-            places = [TopicPartition(topic, number) for number in numbers]
-            consumer.assign(places)
-            return await _furthest(consumer, places)
-        finally:
-            await consumer.stop()
+    async with asyncio.timeout(2 * timeout_s), connected(consumer):
+        numbers = await consumer._client._wait_on_metadata(topic)
+        places = [TopicPartition(topic, number) for number in numbers]
+        consumer.assign(places)
+        return await _furthest(consumer, places)
 
 
 async def _furthest(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> Sent | None:

@@ -9,6 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
+from helpdesk.bus.clients import connected
+
 SEVEN_DAYS_MS: Final = 7 * 24 * 3_600_000
 CONFIG: Final = {
     "cleanup.policy": "delete",
@@ -54,11 +56,8 @@ async def recreate_topic(bootstrap: str, name: str, partitions: int, replication
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async with connected(admin):
         yield admin
-    finally:
-        await admin.close()
 
 
 async def _create(

@@ -8,8 +8,8 @@ was rejected.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from helpdesk.bus import envelope
+from helpdesk.bus.clients import connected
 from helpdesk.bus.topic_id import topic_id
 from helpdesk.consumer.apply import FOR_GOOD, RETRIED, Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
@@ -34,12 +35,13 @@ from helpdesk.consumer.turns import Turns
 from helpdesk.consumer.watchdog import watched
 from helpdesk.postgres.pool import UNAVAILABLE, Pool
 from helpdesk.recorded import Cursor
-from helpdesk.tasks import pause
+from helpdesk.tasks import pause, to_the_end
 
 log = logging.getLogger(__name__)
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 KAFKA_AWAY: Final = "Kafka cannot be reached"
 LOOK_TIMEOUT_S: Final = 5.0
+PARTING_S: Final = 12.0
 
 
 class Subscriber:
@@ -65,12 +67,11 @@ class Subscriber:
         """Consume until cancelled; while PostgreSQL or Kafka are away, try again."""
         name, limits = self._settings.group, self._settings.limits
         with watched(name, limits.watchdog_s, lambda: self.state.moved_at):
-            looking = asyncio.create_task(self._look())
+            beating = asyncio.create_task(self._beat())
             try:
                 await self._halting()
             finally:
-                looking.cancel()
-                await self._stop()
+                beating.cancel()
 
     async def _halting(self) -> None:
         try:
@@ -82,7 +83,6 @@ class Subscriber:
             log.exception("consumer cannot go on", extra={"topic": self._settings.topic, "group": self._settings.group})
             # The reason shows in health; a database error's text may quote a row, so it stays in the log.
             self._halt(f"{type(error).__name__} in the handler (see the log)")
-        await self._stop()
         await asyncio.Event().wait()
 
     async def _try_parked_again(self) -> None:
@@ -102,20 +102,20 @@ class Subscriber:
         delay = 0.2
         while True:
             try:
-                await self._start()
-                while True:
-                    await self._turn()
-                    delay = 0.2
+                async with self._joining():
+                    while True:
+                        await self._turn()
+                        delay = 0.2
             except AWAY as error:
                 self.state.error = f"{KAFKA_AWAY}: {type(error).__name__}"
                 log.warning("consumer begins again", extra={"topic": self._settings.topic, "error": repr(error)})
-                await self._stop()
                 await pause(delay)
                 delay = min(delay * 2, 5.0)
 
-    async def _start(self) -> None:
+    @asynccontextmanager
+    async def _joining(self) -> AsyncIterator[None]:
         settings, limits = self._settings, self._settings.limits
-        self._consumer = consumer = AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap,
             client_id=settings.group,
             group_id=settings.group,
@@ -126,19 +126,20 @@ class Subscriber:
             rebalance_timeout_ms=limits.rebalance_timeout_ms,
             max_poll_interval_ms=limits.max_poll_interval_ms,
         )
-        await consumer.start()
-        # Subscribing to a topic that is not there could create it, with one partition; this only asks for it.
-        await topic_id(consumer._client, settings.topic)
-        consumer.subscribe([settings.topic], listener=_Listener(self))
-        self.state.error = None
-
-    async def _stop(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        self._bus, self._replaced = None, False
-        self.revoked()
-        if consumer is not None:
-            with suppress(*AWAY):
-                await asyncio.wait_for(consumer.stop(), 12)
+        async with connected(consumer, parting_s=PARTING_S):
+            # Subscribing to a topic that is not there could create it, with one partition; this only asks for it.
+            await topic_id(consumer._client, settings.topic)
+            consumer.subscribe([settings.topic], listener=_Listener(self))
+            self._consumer, self.state.error = consumer, None
+            looking = asyncio.create_task(self._look(consumer))
+            try:
+                yield
+            finally:
+                looking.cancel()
+                self._consumer, self._bus, self._replaced = None, None, False
+                self.revoked()
+                # What goes on asking a client that has ended would open its sockets again.
+                await to_the_end(_ended(looking))
 
     # --- assignment -------------------------------------------------------------------------------------------------
 
@@ -327,24 +328,29 @@ class Subscriber:
 
     # --- beside the loop --------------------------------------------------------------------------------------------
 
-    async def _look(self) -> None:
+    async def _beat(self) -> None:
+        """Standing still is a fault only of a consumer for which something waits."""
+        while True:
+            await asyncio.sleep(self._settings.limits.look_s)
+            waits = any(self.state.lag.values())
+            if not waits or self.state.error or self.state.halted or not self.state.placed:
+                self.state.moved_at = monotonic()
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """Every now and then: lag, what is parked, is the topic still the same; and a hint for Kafka's tools."""
         while True:
             await asyncio.sleep(self._settings.limits.look_s)
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
-                    await self._look_once()
+                    await self._look_once(consumer)
             except AWAY:
                 self.state.error = self.state.error or KAFKA_AWAY
             except UNAVAILABLE:
                 log.debug("the database is away; the loop says so")
-            waits = any(self.state.lag.values())
-            if not waits or self.state.error or self.state.halted or not self.state.placed:
-                self.state.moved_at = monotonic()
 
-    async def _look_once(self) -> None:
-        consumer, bus = self._consumer, self._bus
-        if consumer is None or bus is None:
+    async def _look_once(self, consumer: AIOKafkaConsumer) -> None:
+        bus = self._bus
+        if bus is None:
             return
         assignment, topic = self._assignment, self._settings.topic
         if await topic_id(consumer._client, topic) != bus.topic_id:
@@ -391,6 +397,10 @@ class Subscriber:
         log.error(
             "consumer halted", extra={"topic": self._settings.topic, "group": self._settings.group, "reason": reason}
         )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait([task])
 
 
 class _Listener(ConsumerRebalanceListener):

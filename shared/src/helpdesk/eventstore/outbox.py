@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from helpdesk.bus.clients import connected
 from helpdesk.bus.envelope import Stored
 
 BATCH_BYTES: Final = 262_144
@@ -60,21 +60,7 @@ async def outbox(bootstrap: str, topic: str, timeout_s: float) -> AsyncIterator[
         max_request_size=4_194_304,
         request_timeout_ms=int(timeout_s * 1000),
     )
-    starting = asyncio.create_task(producer.start())  # not cancelled on its way: aiokafka would leave its sockets open
-    try:
-        async with asyncio.timeout(2 * timeout_s):  # each of its requests is bounded by itself
-            await asyncio.shield(starting)
+    async with connected(producer, within_s=2 * timeout_s):  # each of its requests is bounded by itself
+        async with asyncio.timeout(timeout_s):
             partitions = len(await producer.partitions_for(topic))
         yield Outbox(producer, topic, partitions, timeout_s)
-    finally:
-        with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
-            async with asyncio.timeout(2.0):
-                await starting
-        # `stop` waits for what cannot be sent any more, and would leave sockets open when it is cut short.
-        for end in (producer.stop, producer._sender.close, producer.client.close):
-            with suppress(TimeoutError, KafkaError, OSError, asyncio.CancelledError):
-                async with asyncio.timeout(2.0):
-                    await end()
-        # aiokafka's own cancelled tasks speak through `stop`; our cancellation must not be lost among them.
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from psycopg import sql
 
 from helpdesk.bus import envelope
+from helpdesk.bus.clients import connected
 from helpdesk.recorded import START, Cursor, RecordedEvent
 from helpdesk.wire import Undecodable
 from tickets.verify.folds import PURGED
@@ -76,8 +77,7 @@ class _Topic:
     async def read(self, bootstrap: str) -> None:
         """To the end that each partition has now."""
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
+        async with connected(consumer):
             numbers = consumer.partitions_for_topic(self._topic) or await self._fetched(consumer)
             places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
             begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
@@ -89,8 +89,6 @@ class _Topic:
                     for records in (await consumer.getmany(timeout_ms=1000, max_records=2000)).values():
                         self._judge(partition, [record for record in records if record.offset < ends[place]])
                 self._demand_all(partition, len(places), empty=begins[place] == ends[place])
-        finally:
-            await consumer.stop()
 
     async def _fetched(self, consumer: AIOKafkaConsumer) -> set[int]:
         await consumer._client.force_metadata_update()
