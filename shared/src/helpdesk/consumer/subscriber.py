@@ -2,8 +2,8 @@
 
 aiokafka brings records and group membership; everything that must hold is here and in `apply`: offsets come from our
 own progress rows and never from Kafka's, a partition is ignored until it has been placed, what Kafka does not have
-comes from the store, a batch is one transaction over handler, guard and progress. docs/adr/0004-consumer.md has what
-was rejected.
+comes from the store, a batch is one transaction over handler, guard and progress. docs/adr/0016-own-consumer-loop.md
+has what was rejected.
 """
 
 import asyncio
