@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from uuid import uuid4
 
+import pytest
+
 from helpdesk.consumer.apply import Handler
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.settings import Limits
@@ -29,6 +31,7 @@ from integration.engine.rig import (
 )
 
 IMPATIENT = Limits(session_timeout_ms=6_000, max_poll_interval_ms=1_000, rebalance_timeout_ms=2_000, look_s=0.2)
+REBALANCES = 3
 
 
 async def all_written(views: Views, streams: Sequence[Stream], last: int) -> bool:
@@ -52,17 +55,18 @@ async def test_every_record_that_comes_three_times_is_applied_once(views: Views,
 async def test_a_rebalance_every_moment_under_load_doubles_and_loses_nothing(views: Views, bus: Topic) -> None:
     """A second and a third consumer come and go; whoever still works on a batch then is a zombie."""
     streams, group = [new_stream() for _ in range(9)], uuid4().hex
-    last = 60
+    last, rounds = 0, 0
 
     async def produce() -> None:
-        for version in range(1, last + 1):
+        nonlocal last
+        while rounds < REBALANCES or last < 60:
+            last += 1
             for n, stream in enumerate(streams):
-                await bus.send(record(stream, version), partition=n % 3)
+                await bus.send(record(stream, last), partition=n % 3)
 
     join = partial(subscribed, views, bus, group=group, max_records=11, limits=IMPATIENT)
     async with join(ledger("first", 0.005)) as first:
         producing = asyncio.create_task(produce())
-        rounds = 0
         while not producing.done():
             async with AsyncExitStack() as others:
                 second = await others.enter_async_context(join(ledger("second", 0.005)))
@@ -75,7 +79,47 @@ async def test_a_rebalance_every_moment_under_load_doubles_and_loses_nothing(vie
         await producing
         await eventually_true(lambda: all_written(views, streams, last), 40)
         assert first.state.halted is None
-        assert rounds >= 2
+
+
+TALLY = """
+create table if not exists views.tally (tenant_id uuid, stream_id uuid primary key, events integer);
+grant select, insert, update on views.tally to views_background"""
+COUNT = """
+insert into views.tally as t values (%s, %s, %s)
+on conflict (stream_id) do update set events = t.events + excluded.events"""
+STANDS_BEFORE_A_LOCK = """
+select exists (select from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.application_name = 'test-consumer')"""
+
+
+@pytest.mark.parametrize("before", [0, 3], ids=["new stream", "known stream"])
+async def test_a_zombie_whose_writes_collide_with_nothing_loses_on_the_guard_alone(
+    views: Views, bus: Topic, before: int
+) -> None:
+    """It adds to what is there, as counters do: done twice it would count twice, and nothing would fail."""
+    await views.engine.sql(TALLY)
+    stream, working, goes_on = new_stream(), asyncio.Event(), asyncio.Event()
+
+    async def count(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+        for batch in batches:
+            await connection.execute(COUNT, (batch.stream.tenant_id, batch.stream.id, len(batch.events)))
+            if batch.to_version > before and not working.is_set():
+                working.set()
+                await goes_on.wait()
+
+    async with subscribed(views, bus, count) as one, subscribed(views, bus, count) as other:
+        await bus.send(*records(stream, before))
+        await handled(one, before)
+        await handled(other, before)
+        await bus.send(record(stream, before + 1))
+        await working.wait()  # one of them has moved the guard and not committed
+        await eventually_true(lambda: views.engine.value(STANDS_BEFORE_A_LOCK))
+        goes_on.set()
+        await handled(one, before + 1)
+        await handled(other, before + 1)
+        assert one.state.applied + other.state.applied == before + 1
+    tally = "select events from views.tally where stream_id = %s"
+    assert await views.engine.value(tally, stream.id) == before + 1
 
 
 def pausing(seconds: float, pause: Callable[[float], None] = time.sleep) -> Handler:
