@@ -25,14 +25,11 @@ _SALT_BYTES: Final = 16
 
 def commitments(event: Event) -> dict[str, Any]:
     """What an event's metadata gets: `{"salt": hex, "digests": {field: hex}}`; `{}` when nothing personal is in it."""
-    salt = b""
-    digests = {}
-    for name in personal_fields(event):
-        value = getattr(event, name)
-        if value:
-            salt = salt or urandom(_SALT_BYTES)
-            digests[name] = digest(salt, name, value)
-    return {SALT: salt.hex(), DIGESTS: digests} if digests else {}
+    texts = [(name, value) for name in personal_fields(event) if (value := getattr(event, name))]
+    if not texts:
+        return {}
+    salt = urandom(_SALT_BYTES)
+    return {SALT: salt.hex(), DIGESTS: {name: digest(salt, name, value) for name, value in texts}}
 
 
 def digest(salt: bytes, field: str, value: object) -> str:
