@@ -159,6 +159,21 @@ async def test_a_handler_that_starves_the_heartbeats_doubles_nothing_beside_anot
         assert one.state.halted is two.state.halted is None
 
 
+async def test_when_a_task_of_the_client_ends_by_a_stray_cancellation_the_consumer_begins_again(
+    views: Views, bus: Topic
+) -> None:
+    """So does the one that keeps it in its group, when it leaves just when the group is rebalanced: then it never comes
+    back, and the next poll raises a cancellation that nobody asked for."""
+    stream = new_stream()
+    async with subscribed(views, bus, ledger()) as consumer:
+        await bus.send(record(stream, 1))
+        await handled(consumer, 1)
+        consumer._joined._coordinator._coordination_task.cancel()
+        await bus.send(record(stream, 2))
+        await handled(consumer, 2)
+    assert await written(views.engine, stream) == [1, 2]
+
+
 STUCK = """
 import asyncio, time
 from helpdesk.consumer.watchdog import watched

@@ -35,7 +35,7 @@ from helpdesk.consumer.turns import Turns
 from helpdesk.consumer.watchdog import watched
 from helpdesk.postgres.pool import UNAVAILABLE, Pool
 from helpdesk.recorded import Cursor
-from helpdesk.tasks import pause, to_the_end
+from helpdesk.tasks import pause, still_wanted, to_the_end
 
 log = logging.getLogger(__name__)
 AWAY: Final = (KafkaError, OSError, TimeoutError)
@@ -106,7 +106,10 @@ class Subscriber:
                     while True:
                         await self._turn()
                         delay = 0.2
-            except AWAY as error:
+            except (*AWAY, asyncio.CancelledError) as error:
+                # A task of aiokafka's that stops another one of its tasks can end by that cancellation (a consumer that
+                # leaves its group just when the group is rebalanced); it never runs again, and every call says so.
+                still_wanted()
                 self.state.error = f"{KAFKA_AWAY}: {type(error).__name__}"
                 log.warning("consumer begins again", extra={"topic": self._settings.topic, "error": repr(error)})
                 await pause(delay)

@@ -4,12 +4,14 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+
+from helpdesk.tasks import still_wanted
 
 AGAIN_AFTER_S: Final = 1.0
 Job = Callable[[], Awaitable[None]]
@@ -80,7 +82,9 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
 
 async def _endless(job: Job) -> None:
     """A job that ends by itself has failed: the process ends with it and is started anew."""
-    await job()
+    with suppress(asyncio.CancelledError):  # a library's, which would end the job and nothing else
+        await job()
+    still_wanted()
     raise RuntimeError("a task that should run for ever has ended")
 
 
