@@ -17,6 +17,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from helpdesk.postgres.arrays import array
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
 from helpdesk.tasks import pause, together
@@ -152,10 +153,10 @@ class Applied:
             cursor = await connection.execute(
                 self._query,
                 (
-                    _array(p.stream.tenant_id for _, p in asked),
-                    _array(p.stream.type for _, p in asked),
-                    _array(p.stream.id for _, p in asked),
-                    _array(p.version for _, p in asked),
+                    array(p.stream.tenant_id for _, p in asked),
+                    array(p.stream.type for _, p in asked),
+                    array(p.stream.id for _, p in asked),
+                    array(p.version for _, p in asked),
                 ),
             )
             reached = {place for (place,) in await cursor.fetchall()}
@@ -163,9 +164,3 @@ class Applied:
             for waiter, _ in asked:
                 if id(waiter) not in missing and not waiter.done.done():
                     waiter.done.set_result(None)
-
-
-def _array(values: Iterable[object]) -> str:
-    """An array as PostgreSQL writes it, four times as quick as the driver makes one of a list. Ids, numbers and
-    types of streams hold nothing that would have to be quoted there."""
-    return f"{{{','.join(map(str, values))}}}"

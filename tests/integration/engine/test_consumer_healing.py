@@ -128,7 +128,7 @@ async def test_a_first_start_reads_the_store_too(views: Views, bus: Topic) -> No
     async with subscribed(views, bus, ledger()) as consumer:
         await until(views, quiet, 3)
         await until(views, stream, 4)
-        assert consumer.state.reason is None
+        await eventually(lambda: consumer.state.reason is None)
 
 
 @pytest.mark.parametrize("offset", [-7, 1000])

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from helpdesk.consumer.purged import forgetting
+from helpdesk.consumer.purged import Forgetting
 from helpdesk.events.operations import PLATFORM, TenantPurged
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.postgres.pool import Connection
@@ -58,7 +58,7 @@ async def goes_on(views: Views, bus: Topic, stream: Stream, told: bytes) -> None
 
 
 async def test_a_gap_in_what_was_purged_is_no_gap_to_wait_for(views: Views, bus: Topic) -> None:
-    async with subscribed(views, bus, forgetting(ledger(), "views", nothing_else)) as consumer:
+    async with subscribed(views, bus, Forgetting(ledger(), "views", nothing_else)) as consumer:
         await eventually(lambda: consumer.state.placed)
         stream, told = await purged(views)
         await bus.send(record(stream, 1), record(stream, 3))
@@ -66,7 +66,7 @@ async def test_a_gap_in_what_was_purged_is_no_gap_to_wait_for(views: Views, bus:
 
 
 async def test_a_late_redaction_of_what_was_purged_has_no_history_to_wait_for(views: Views, bus: Topic) -> None:
-    async with subscribed(views, bus, forgetting(ledger(), "views", nothing_else)) as consumer:
+    async with subscribed(views, bus, Forgetting(ledger(), "views", nothing_else)) as consumer:
         await eventually(lambda: consumer.state.placed)
         stream, told = await purged(views)
         await bus.send(record(stream, 1), record(stream, 2, type="ticket.redacted", data=REDACTED))

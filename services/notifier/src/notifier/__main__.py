@@ -19,7 +19,7 @@ from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierS
 async def consumer_of(settings: IntakeSettings) -> AsyncIterator[Subscriber]:
     """The intake with its connections, not yet running."""
     async with (
-        open_pool(settings.notifier_worker_database_url, name="notifier-intake", max_size=4) as pool,
+        open_pool(settings.notifier_worker_database_url, name="notifier-intake", max_size=4, durable=False) as pool,
         open_pool(settings.notifier_events_database_url, name="notifier-events", max_size=2) as events,
     ):
         yield build_intake(settings, pool, events)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from helpdesk.consumer.settings import ConsumingSettings
+from helpdesk.consumer.settings import IntakingSettings
 from helpdesk.settings import (
     CursorSettings,
     Dsn,
@@ -14,7 +14,7 @@ from helpdesk.settings import (
 )
 
 
-class IntakeSettings(ConsumingSettings, KafkaSettings, LogSettings):
+class IntakeSettings(IntakingSettings, KafkaSettings, LogSettings):
     """What `intake` needs."""
 
     notifier_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that writes notifications.")

@@ -6,7 +6,7 @@ from typing import get_args
 from uuid import UUID
 
 from helpdesk.consumer.batch import StreamBatch
-from helpdesk.consumer.purged import forgetting
+from helpdesk.consumer.purged import Forgetting
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
@@ -47,7 +47,7 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
     await intake.write_notifications(connection, list(_notifications(steps, roles)))
 
 
-take_in = forgetting(_take_in, SCHEMA, intake.forget)
+take_in = Forgetting(_take_in, SCHEMA, intake.forget)
 
 
 async def refold(connection: Connection, history: StreamBatch) -> None:

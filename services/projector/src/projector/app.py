@@ -23,7 +23,7 @@ MIGRATIONS = (Migrations("helpdesk.consumer.migrations", "views"), Migrations("p
 async def subscriber(settings: ProjectorSettings) -> AsyncIterator[tuple[Subscriber, Pool]]:
     """The consumer of the event topic, not yet running, and its pool."""
     async with (
-        open_pool(settings.projector_database_url, name="projector", max_size=4) as pool,
+        open_pool(settings.projector_database_url, name="projector", max_size=4, durable=False) as pool,
         open_pool(settings.projector_events_database_url, name="projector-events", max_size=2) as events,
     ):
         consumer = ConsumerSettings(

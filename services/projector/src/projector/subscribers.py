@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar, get_args
 
 from helpdesk.consumer.batch import StreamBatch
-from helpdesk.consumer.purged import forgetting
+from helpdesk.consumer.purged import Forgetting
 from helpdesk.events import Event
 from helpdesk.events.tenant import TenantEvent
 from helpdesk.events.ticket import TicketEvent
@@ -27,7 +27,7 @@ async def _project(connection: Connection, batches: Sequence[StreamBatch]) -> No
     await _tenants(connection, [batch for batch in batches if batch.stream.type == "tenant"])
 
 
-project = forgetting(_project, "views", store.forget)
+project = Forgetting(_project, "views", store.forget)
 
 
 async def refold(connection: Connection, history: StreamBatch) -> None:

@@ -28,7 +28,7 @@ async def serve(settings: WebhookSettings) -> None:
 
 async def intake(settings: IntakeSettings) -> None:
     """Events to due deliveries."""
-    async with app.worker_pool(settings) as pool, app.events_pool(settings) as events:
+    async with app.intake_pool(settings) as pool, app.events_pool(settings) as events:
         await run_jobs([app.intake(settings, pool, events).run])
 
 
@@ -48,9 +48,10 @@ async def everything(settings: WebhookSettings) -> None:
     async with (
         app.serving_pool(settings) as pool,
         app.worker_pool(settings) as workers,
+        app.intake_pool(settings) as intakes,
         app.events_pool(settings) as events,
     ):
-        consumer, sender, state = app.intake(settings, workers, events), app.sender(settings, workers), RelayState()
+        consumer, sender, state = app.intake(settings, intakes, events), app.sender(settings, workers), RelayState()
         poke = app.poker(settings)
         api = app.build_app(settings, pool, poke, app.worker_checks(consumer, sender, state))
         jobs = [poke.run, consumer.run, sender.run, app.relaying(settings, state)]
@@ -59,7 +60,7 @@ async def everything(settings: WebhookSettings) -> None:
 
 async def unpark(settings: IntakeSettings, words: list[str]) -> None:
     """Let parked streams go on."""
-    async with app.worker_pool(settings) as pool, app.events_pool(settings) as events:
+    async with app.intake_pool(settings) as pool, app.events_pool(settings) as events:
         await unparking(app.intake(settings, pool, events).applier, words)
 
 

@@ -59,8 +59,16 @@ async def serving_pool(settings: WebhookSettings) -> AsyncIterator[Pool]:
 
 @asynccontextmanager
 async def worker_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
-    """Connections of the role that takes in, sends and relays."""
+    """Connections of the role that sends: a claim is on the disk before anything leaves."""
     async with open_pool(settings.webhook_dispatcher_worker_database_url, name="webhook-worker", max_size=8) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def intake_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
+    """Connections of the same role for intake. A sender's commit waits for the disk, and so for all that it claims."""
+    dsn = settings.webhook_dispatcher_worker_database_url
+    async with open_pool(dsn, name="webhook-intake", max_size=4, durable=False) as pool:
         yield pool
 
 
@@ -83,6 +91,7 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=settings.group,
+        tells=False,
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)

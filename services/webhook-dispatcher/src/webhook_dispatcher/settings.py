@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from helpdesk.consumer.settings import ConsumingSettings
+from helpdesk.consumer.settings import IntakingSettings
 from helpdesk.settings import (
     CursorSettings,
     Dsn,
@@ -30,7 +30,7 @@ def _networks(value: object) -> object:
     return value
 
 
-class IntakeSettings(ConsumingSettings, KafkaSettings, LogSettings):
+class IntakeSettings(IntakingSettings, KafkaSettings, LogSettings):
     """What `intake` and `relay` need."""
 
     webhook_dispatcher_worker_database_url: Dsn = Field(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from helpdesk.consumer.batch import StreamBatch
-from helpdesk.consumer.purged import forgetting
+from helpdesk.consumer.purged import Forgetting
 from helpdesk.postgres.pool import Connection
 from webhook_dispatcher.domain.catalogue import matches
 from webhook_dispatcher.domain.commands import Command, commands_of
@@ -32,7 +32,7 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
         await intake.write_deliveries(connection, deliveries)
 
 
-take_in = forgetting(_take_in, SCHEMA, intake.forget)
+take_in = Forgetting(_take_in, SCHEMA, intake.forget)
 
 
 async def refold(connection: Connection, history: StreamBatch) -> None:

@@ -7,15 +7,13 @@ Afterwards the batch is judged again from the start, and its guards know what wa
 
 import logging
 import time
-import traceback
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
 import psycopg
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
 from helpdesk.bus.envelope import Unreadable
 from helpdesk.clock import utc_now
@@ -29,45 +27,34 @@ from helpdesk.consumer.batch import (
     Sorted,
     StreamBatch,
     Taken,
+    expected,
     sort,
     streams_of,
+    unsurprising,
+)
+from helpdesk.consumer.errors import (
+    Displaced,
+    NotHealed,
+    Superseded,
+    TenantGone,
+    TooManyParked,
+    UnreadableHistory,
+    displaced,
+    named,
+    poisonous,
+    retried,
 )
 from helpdesk.consumer.history import History
+from helpdesk.consumer.purged import Forgetting, purges
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
-from helpdesk.consumer.store import SUPERSEDED, ConsumerStore, Parked, Progress
+from helpdesk.consumer.store import SUPERSEDED, ConsumerStore, Move, Parked
 from helpdesk.events.operations import PLATFORM
-from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
+from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.recorded import RecordedEvent, Stream
 
 log = logging.getLogger(__name__)
 _NO_EPOCH: Final = UUID(int=0)
-
-
-class Superseded(Exception):
-    """Another consumer applied these events meanwhile: judged again, they will be found to be done."""
-
-
-class NotHealed(Exception):
-    """What is missing between guard and record is not in the store either: wait, and say so."""
-
-
-class TenantGone(Exception):
-    """What is missing was purged with its tenant: the stream waits for the event that says so, which removes it."""
-
-
-class TooManyParked(Exception):
-    """This is no poison in single streams: nothing more is parked."""
-
-
-RETRIED: Final = (
-    *UNAVAILABLE,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-    Superseded,
-    NotHealed,
-)
-FOR_GOOD: Final = (Diverged, TooManyParked)
 
 
 class Handler(Protocol):
@@ -107,24 +94,25 @@ class Applier:
         self.store = ConsumerStore(settings.schema)
         self._settings, self._pool, self._handler = settings, pool, handler
         self._history, self._refold, self.state = history, refold, state
-        self._applied = f"notify {settings.schema}_applied"
+        self._handler_at_once = handler.handler if isinstance(handler, Forgetting) else handler
+        self._expecting = True
 
     async def apply(
         self,
         taken: Taken,
         topic_id: UUID,
-        progress: Callable[[Sorted], Iterable[Progress]],
+        progress: Callable[[Sorted], Sequence[Move]],
         still_ours: Callable[[], bool],
     ) -> Sorted | None:
         """Apply `taken` and move progress to what `progress` makes of the outcome; None when it is not ours any more.
 
         Infrastructure errors and gaps that the store cannot close yet are tried again for as long as it is ours; the
-        state says why. Raises Diverged, TooManyParked, and what is wrong with the wrapper itself.
+        state says why. Raises Displaced, Diverged, TooManyParked, and what is wrong with the wrapper itself.
         """
         began = time.monotonic()
         self.state.tenants.begin(taken.received)
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(RETRIED),
+            retry=retry_if_exception(retried),
             wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
             before_sleep=self._told,
         ):
@@ -139,7 +127,7 @@ class Applier:
         self.state.tenants.applied(done.batches, utc_now())
         return done
 
-    async def _repaired(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Iterable[Progress]]) -> Sorted:
+    async def _repaired(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
         isolated = False
         while True:
             try:
@@ -149,13 +137,11 @@ class Applier:
                     await self._heal(gap)
                 for batch in needed.redacting:
                     await self._renew_or_park(batch.stream, batch.to_version)
-            except (*RETRIED, *FOR_GOOD):
-                raise
             except Exception as error:
-                if superseded(error):
-                    raise Superseded from error
-                if isolated:  # every stream alone went well or waits: the fault is not in one of them
-                    raise
+                if displaced(error):
+                    raise Displaced from error
+                if isolated or not poisonous(error):
+                    raise  # every stream alone went well or waits: the fault is not in one of them
                 isolated = True
                 log.warning("a batch failed; its streams are tried one by one", extra={"error": named(error)})
                 await self._isolate(taken.received, streams_of(taken.received))
@@ -175,7 +161,27 @@ class Applier:
                 await self.store.share(connection, self._settings.switch)
             yield connection
 
-    async def _together(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Iterable[Progress]]) -> Sorted:
+    async def _together(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
+        if self._expecting and (done := unsurprising(taken)) and not purges(done.batches):
+            self._expecting = False  # until it has gone well
+            try:
+                await self._at_once(done, progress(done))
+            except psycopg.Error as error:
+                if error.sqlstate != SUPERSEDED:
+                    raise
+            else:
+                self._expecting = True
+                return done
+        return await self._with_care(taken, topic_id, progress)
+
+    async def _at_once(self, done: Sorted, moves: Sequence[Move]) -> None:
+        """In one round trip, and as many as the handler must read: nobody waits to hear that all is as expected."""
+        async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
+            await self.store.take_turn(connection, self._settings.switch, done.batches)
+            await self._handler_at_once(connection, done.batches)
+            await self._move(connection, done, moves)
+
+    async def _with_care(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
         parked_now = 0
         async with self._pipeline() as connection:
             guards, parked = await self.store.standing(connection, streams_of(taken.received))
@@ -188,18 +194,29 @@ class Applier:
                 # and then find itself superseded, where the handler's own writes would collide.
                 await self.store.advance(connection, done.batches)
                 await self._handler(connection, done.batches)
-                await connection.execute(self._applied)
             if done.parks or taken.garbage:
                 await self.store.park(connection, done.parks)
                 await self.store.keep(connection, topic_id, taken.garbage)
                 parked_now = await self._within_limits(connection)
-            if moved := list(progress(done)):
-                await self.store.move(connection, self._settings.topic, moved)
+            await self._move(connection, done, progress(done))
         if parked_now:
             self.state.parked = parked_now
             for park in done.parks:
                 self._told_of(park)
+        foreseen = expected(taken.received)
+        self._expecting = all(guards.get(stream, NEW).version == one.version for stream, one in foreseen.items())
         return done
+
+    async def _move(self, connection: Connection, done: Sorted, moves: Sequence[Move]) -> None:
+        tell = bool(done.batches) and self._settings.tells
+        if moves:
+            await self.store.move(connection, self._settings.topic, moves, tell=tell)
+        elif tell:
+            await self.store.tell(connection)
+
+    async def _tell(self, connection: Connection) -> None:
+        if self._settings.tells:
+            await self.store.tell(connection)
 
     # --- repairs ----------------------------------------------------------------------------------------------------
 
@@ -222,11 +239,9 @@ class Applier:
     async def _renew_or_park(self, stream: Stream, at_least: int) -> None:
         try:
             await self._renew_alone(stream, at_least)
-        except (*RETRIED, *FOR_GOOD):
-            raise
         except Exception as error:
-            if superseded(error):
-                raise Superseded from error
+            if not poisonous(error):
+                raise
             await self._park(stream, named(error))
 
     async def _renew_alone(self, stream: Stream, at_least: int) -> None:
@@ -238,7 +253,7 @@ class Applier:
             raise NotHealed(f"{stream} is at {at_least}, and the store does not have that")
         async with self._transaction() as connection:
             await self._renew(connection, stream, events)
-            await connection.execute(self._applied)
+            await self._tell(connection)
 
     async def _purged(self, stream: Stream) -> bool:
         return bool(await self._history.stream(Stream(PLATFORM, "platform", stream.tenant_id)))
@@ -261,11 +276,9 @@ class Applier:
         """Apply what can be applied, half by half, and let the guilty streams wait."""
         try:
             await self._alone(received, set(streams))
-        except (*RETRIED, *FOR_GOOD):
-            raise
         except Exception as error:
-            if superseded(error):
-                raise Superseded from error
+            if not poisonous(error):
+                raise
             if len(streams) == 1:
                 await self._park_at_its_command(received, streams[0], error)
             else:
@@ -278,9 +291,9 @@ class Applier:
         for last in [n for n, one in enumerate(events, 1) if one.recorded.remaining == 0]:
             try:
                 await self._alone(events[:last], {stream})
-            except (*RETRIED, *FOR_GOOD):
-                raise
             except Exception as found:
+                if not poisonous(found):
+                    raise
                 error = found
                 break
         await self._park(stream, named(error))
@@ -295,7 +308,7 @@ class Applier:
             if done.batches:
                 await self.store.advance(connection, done.batches)
                 await self._handler(connection, done.batches)
-                await connection.execute(self._applied)
+                await self._tell(connection)
 
     async def _park(self, stream: Stream, error: str) -> None:
         async with self._transaction() as connection:
@@ -329,7 +342,7 @@ class Applier:
     async def unpark(self, stream: Stream, *, refold: bool = False) -> str | None:
         """Apply what the store has beyond the guard, or make everything anew, and let the stream go on.
 
-        None when it goes on, else the reason for which it still waits. Raises RETRIED and FOR_GOOD.
+        None when it goes on, else the reason for which it still waits. Raises what is not poisonous.
         """
         try:
             async with self._transaction() as connection:
@@ -348,12 +361,10 @@ class Applier:
                     await self.store.advance(connection, [batch])
                     await self._handler(connection, [batch])
                 await self.store.release(connection, stream)
-                await connection.execute(self._applied)
-        except (*RETRIED, *FOR_GOOD):
-            raise
+                await self._tell(connection)
         except Exception as error:
-            if superseded(error):
-                raise Superseded from error
+            if not poisonous(error):
+                raise
             await self._park(stream, named(error))
             return named(error)
         await self.count_parked()
@@ -390,28 +401,8 @@ class Applier:
         )
 
 
-class _Unreadable(Exception):
-    """The store holds an event that this version cannot decode."""
-
-
 def _readable(found: Sequence[RecordedEvent | Unreadable]) -> list[RecordedEvent]:
     for one in found:
         if isinstance(one, Unreadable):
-            raise _Unreadable(one.reason)
+            raise UnreadableHistory(one.reason)
     return [one for one in found if isinstance(one, RecordedEvent)]
-
-
-def superseded(error: Exception) -> bool:
-    """Whether the guard says that another consumer was faster."""
-    return isinstance(error, psycopg.Error) and error.sqlstate == SUPERSEDED
-
-
-def named(error: Exception) -> str:
-    """Class and place of an error, and nothing that its text may quote."""
-    if isinstance(error, _Unreadable):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-    code = f" {error.sqlstate} {error.diag.constraint_name or ''}".rstrip() if isinstance(error, psycopg.Error) else ""
-    return f"{type(error).__name__}{code}{place}"

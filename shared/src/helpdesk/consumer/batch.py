@@ -114,6 +114,25 @@ def streams_of(received: Iterable[Received]) -> list[Stream]:
 NEW: Final = Guard(0)
 
 
+def expected(received: Iterable[Received]) -> dict[Stream, Guard]:
+    """Where each stream stands if nothing of this came before and nothing is missing: right before its first record."""
+    found: dict[Stream, Guard] = {}
+    for one in received:
+        if one.recorded.stream not in found:
+            found[one.recorded.stream] = Guard(one.recorded.version - 1)
+    return found
+
+
+def unsurprising(taken: Taken) -> Sorted | None:
+    """What a batch comes to if all stands as `expected`; None when there is anything in it to be careful about."""
+    if taken.garbage:
+        return None
+    done = sort(taken.received, expected(taken.received))
+    if not done.batches or done.gaps or done.parks or any(batch.redacts for batch in done.batches):
+        return None
+    return done
+
+
 def sort(
     received: Sequence[Received], guards: Mapping[Stream, Guard], parked: Collection[Stream] = frozenset()
 ) -> Sorted:

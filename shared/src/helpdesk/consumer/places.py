@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from helpdesk.consumer.batch import Sorted, Taken
-from helpdesk.consumer.store import Progress
+from helpdesk.consumer.store import Move, Progress
 from helpdesk.recorded import START, Cursor
 
 NO_EVENT: Final = UUID(int=0)
@@ -47,8 +47,8 @@ def replay_from(kept: Progress | None, partition: int, bus: Bus) -> tuple[Cursor
     return None
 
 
-def moved(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Progress]:
-    """The progress of the partitions of a batch: each ends before the first record of its tail.
+def moves(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Move]:
+    """What a batch means for the progress of its partitions: each ends before the first record of its tail.
 
     What has no cursor (garbage, records of another store) moves the offset alone.
     """
@@ -63,12 +63,13 @@ def moved(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[
             before = last.get(partition)
             last[partition] = (max(cursor, before[0]) if before else cursor, one.recorded.event_id)
     found = []
-    for partition, end in ends.items():
-        cursor, event_id = last.get(partition, (standing[partition].cursor, standing[partition].event_id))
-        found.append(replace(standing[partition], next_offset=end, cursor=cursor, event_id=event_id))
+    for partition, end in sorted(ends.items()):
+        stood = standing[partition]
+        cursor, event_id = last.get(partition, (stood.cursor, stood.event_id))
+        found.append(Move(stood, replace(stood, next_offset=end, cursor=cursor, event_id=event_id)))
     return found
 
 
-def replayed(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Progress]:
-    """`moved` for a page of the feed: its offsets are not Kafka's."""
-    return [replace(one, next_offset=REPLAYING) for one in moved(taken, done, standing)]
+def replayed(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Move]:
+    """`moves` for a page of the feed: its offsets are not Kafka's."""
+    return [Move(one.before, replace(one.after, next_offset=REPLAYING)) for one in moves(taken, done, standing)]

@@ -27,34 +27,37 @@ class Handle(Protocol):
     async def __call__(self, connection: Connection, batches: Sequence[StreamBatch]) -> None: ...
 
 
-def forgetting(handler: Handle, schema: str, forget: Forget) -> Handle:
+class Forgetting:
     """`handler`, without the events of purged tenants. `forget` deletes a tenant's rows, all but the version guards.
 
     The guards move over what is left out all the same. Everything is in the transaction of the batch.
     """
-    lock = f"{schema}.purged"
-    gone, remember, unpark = (sql.format(schema=schema) for sql in (_GONE, _REMEMBER, _UNPARK))
 
-    async def handle(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    def __init__(self, handler: Handle, schema: str, forget: Forget) -> None:
+        self.handler = handler
+        """For batches that purge nothing, once `take_turn` has found that no tenant of theirs was purged."""
+        self._forget, self._lock = forget, f"{schema}.purged"
+        self._gone, self._remember, self._unpark = (sql.format(schema=schema) for sql in (_GONE, _REMEMBER, _UNPARK))
+
+    async def __call__(self, connection: Connection, batches: Sequence[StreamBatch]) -> None:
         tenants = sorted({batch.stream.tenant_id for batch in batches})
-        purged = _purged(batches)
+        purged = purges(batches)
         async with connection.pipeline():
             if purged:
-                await connection.execute(_OWN, (lock, purged))
-                await connection.execute(remember, (purged,))
-            await connection.execute(_SHARE, (lock, tenants))
-            found = await connection.execute(gone, (tenants,))
+                await connection.execute(_OWN, (self._lock, purged))
+                await connection.execute(self._remember, (purged,))
+            await connection.execute(_SHARE, (self._lock, tenants))
+            found = await connection.execute(self._gone, (tenants,))
         left_out = {tenant for (tenant,) in await found.fetchall()}
-        await handler(connection, [batch for batch in batches if batch.stream.tenant_id not in left_out])
+        await self.handler(connection, [batch for batch in batches if batch.stream.tenant_id not in left_out])
         if purged:
             await connection.execute(_NO_HURRY)
-            await connection.execute(unpark, (purged,))
+            await connection.execute(self._unpark, (purged,))
             for tenant in purged:
-                await forget(connection, tenant)
-
-    return handle
+                await self._forget(connection, tenant)
 
 
-def _purged(batches: Sequence[StreamBatch]) -> list[UUID]:
+def purges(batches: Sequence[StreamBatch]) -> list[UUID]:
+    """The tenants that are purged by events of these."""
     events: Collection[object] = [one.event for batch in batches for one in batch.events]
     return sorted({event.tenant_id for event in events if isinstance(event, TenantPurged)})

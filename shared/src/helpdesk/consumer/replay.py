@@ -1,7 +1,7 @@
 """Reads what Kafka does not have from the store's feed, through the same guarded handler."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -17,7 +17,7 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`standing` is moved as pages are applied; `breathe` is called between them, for the group."""
+    """`standing` is what the database has, and moves with the pages; `breathe` is called between them, for Kafka."""
 
     applier: Applier
     history: History
@@ -31,8 +31,6 @@ class Replay:
 
         All of them in one pass when they are the whole topic: a pass reads past the other partitions' events.
         """
-        for number, after in starts.items():
-            self.standing[number] = replace(self.bus.beginning(number), cursor=after)
         if len(starts) == self.bus.partitions and len(set(starts.values())) == 1:
             return await self._pass(min(starts.values()), 1, 0)
         for number, after in starts.items():
@@ -54,7 +52,7 @@ class Replay:
             done = await self.applier.apply(taken, self.bus.topic_id, progress, self.ours)
             if done is None or not self.ours():
                 return False
-            self.standing.update({one.partition: one for one in progress(done)})
+            self.standing.update({one.after.partition: one.after for one in progress(done)})
             tail, after = list(done.tail), page[-1].cursor
             self.applier.state.replay(len(page))
             await self.breathe()

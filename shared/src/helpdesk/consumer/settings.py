@@ -13,12 +13,15 @@ class Limits:
 
     More than `parked_at_once` streams that park within `parked_window_s`, or more than `parked_at_all`, are no poison
     but a fault of ours: it halts. After `watchdog_s` without progress while records wait the process ends itself.
+    `linger_ms` pass between a batch and the next poll, so that a busy consumer's batches become large; the first event
+    of a quiet time waits for nothing.
     """
 
     session_timeout_ms: int = 6_000
     max_poll_interval_ms: int = 60_000
     rebalance_timeout_ms: int = 10_000
     poll_ms: int = 1_000
+    linger_ms: int = 0
     look_s: float = 2.0
     watchdog_s: float = 60.0
     parked_at_once: int = 20
@@ -31,6 +34,7 @@ class ConsumerSettings:
     """`schema` is the owner's; its tables hold guard and progress. `group` is the Kafka consumer group.
 
     `switch` is the name of an advisory lock that every batch holds shared: who takes it alone sees no batch half done.
+    `tells`: somebody waits for `<schema>.applied`, and is woken after each batch.
     """
 
     schema: str
@@ -40,6 +44,7 @@ class ConsumerSettings:
     max_records: int = 1_000
     switch: str | None = None
     limits: Limits = Limits()
+    tells: bool = True
 
 
 class ConsumingSettings(Settings):
@@ -62,12 +67,31 @@ class ConsumingSettings(Settings):
     )
 
     @property
+    def linger_ms(self) -> int:
+        """None, where somebody waits for what the consumer does."""
+        return 0
+
+    @property
     def limits(self) -> Limits:
         """As the consumer wants them."""
         return Limits(
             session_timeout_ms=self.consumer_session_timeout_ms,
             max_poll_interval_ms=self.consumer_max_poll_interval_ms,
+            linger_ms=self.linger_ms,
             watchdog_s=self.consumer_watchdog_s,
             parked_at_once=self.consumer_parked_at_once,
             parked_at_all=self.consumer_parked_at_all,
         )
+
+
+class IntakingSettings(ConsumingSettings):
+    """The knobs of a process that consumes for effects that no request waits for."""
+
+    consumer_linger_ms: int = Field(
+        50, ge=0, le=1_000, description="How long intake waits after a batch, so that the next one is larger."
+    )
+
+    @property
+    def linger_ms(self) -> int:
+        """As it is set."""
+        return self.consumer_linger_ms

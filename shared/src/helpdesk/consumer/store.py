@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from helpdesk.consumer.batch import Garbage, Guard, Park, StreamBatch
+from helpdesk.postgres.arrays import array, texts
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Cursor, Stream
 
@@ -31,11 +32,18 @@ join unnest(%s::uuid[], %s::text[], %s::uuid[]) as w(tenant_id, stream_type, str
 
 _ADVANCE: Final = "select {schema}.advance_guards(%s, %s, %s, %s, %s, %s)"
 
+# What `share`, `standing` and `advance` do, and what `purged` asks, in one statement: for whoever expects no surprise.
+_TAKE_TURN: Final = "select {schema}.take_turn(%s, %s, %s, %s, %s, %s, %s)"
+
 _PROGRESS: Final = """
 select partition, topic_id, next_offset, store_epoch, xid, position, event_id, partitions
 from {schema}.progress where topic = %s and partition = any(%s)"""
 
-_MOVE: Final = """
+_MOVE: Final = "select {schema}.move_progress(%s, %s, %s, %s, %s, %s, %s, %s)"
+_MOVE_AND_TELL: Final = f"{_MOVE}, pg_notify('{{schema}}_applied', '')"
+_TELL: Final = "notify {schema}_applied"
+
+_SET: Final = """
 insert into {schema}.progress
     (topic, partition, topic_id, next_offset, store_epoch, xid, position, event_id, partitions)
 select %(topic)s, * from unnest(
@@ -73,6 +81,8 @@ _FORGET: Final = "delete from {schema}.unreadable_record"
 HEAD_BYTES: Final = 65_536
 SUPERSEDED: Final = "HD020"
 """SQLSTATE: another consumer applied these events meanwhile (a rebalance); what this one did is rolled back."""
+DISPLACED: Final = "HD021"
+"""SQLSTATE: progress is not where this consumer left it; what it did since is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Progress of one partition: where it stood before a batch, and after it."""
+
+    before: Progress
+    after: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A stream that waits."""
 
@@ -108,7 +126,9 @@ class ConsumerStore:
     def __init__(self, schema: str) -> None:
         self.schema = schema
         self._parked, self._guards = _PARKED.format(schema=schema), _GUARDS.format(schema=schema)
-        self._advance, self._move = _ADVANCE.format(schema=schema), _MOVE.format(schema=schema)
+        self._advance, self._take_turn = _ADVANCE.format(schema=schema), _TAKE_TURN.format(schema=schema)
+        self._move, self._move_and_tell = _MOVE.format(schema=schema), _MOVE_AND_TELL.format(schema=schema)
+        self._tell, self._set = _TELL.format(schema=schema), _SET.format(schema=schema)
         self._progress, self._park = _PROGRESS.format(schema=schema), _PARK.format(schema=schema)
         self._keep, self._count = _KEEP.format(schema=schema), _COUNT.format(schema=schema)
         self._list, self._hold = _LIST.format(schema=schema), _HOLD.format(schema=schema)
@@ -132,15 +152,11 @@ class ConsumerStore:
 
     async def advance(self, connection: Connection, batches: Sequence[StreamBatch]) -> None:
         """Move the guards over `batches`; SUPERSEDED when one of the streams is elsewhere by now."""
-        await connection.execute(
-            self._advance,
-            (
-                *_keys([b.stream for b in batches]),
-                [b.from_version for b in batches],
-                [b.to_version for b in batches],
-                [b.events[-1].event_id for b in batches],
-            ),
-        )
+        await connection.execute(self._advance, _advance(batches))
+
+    async def take_turn(self, connection: Connection, lock: str | None, batches: Sequence[StreamBatch]) -> None:
+        """`share` and `advance` at once; SUPERSEDED also when one of the streams is parked or of a purged tenant."""
+        await connection.execute(self._take_turn, (lock, *_advance(batches)))
 
     async def progress(self, connection: Connection, topic: str, partitions: Sequence[int]) -> dict[int, Progress]:
         """The kept progress of these partitions; one that never had any is missing."""
@@ -159,11 +175,32 @@ class ConsumerStore:
             for row in await cursor.fetchall()
         }
 
-    async def move(self, connection: Connection, topic: str, progress: Iterable[Progress]) -> None:
-        """Write progress, in the order of partitions."""
+    async def tell(self, connection: Connection) -> None:
+        """Whoever waits for guards learns at the commit that some have moved."""
+        await connection.execute(self._tell)
+
+    async def move(self, connection: Connection, topic: str, moves: Sequence[Move], *, tell: bool) -> None:
+        """Move progress (and `tell`); DISPLACED when one of the partitions does not stand where it stood before."""
+        before, after = [one.before for one in moves], [one.after for one in moves]
+        await connection.execute(
+            self._move_and_tell if tell else self._move,
+            (
+                topic,
+                array([p.partition for p in after]),
+                array([p.next_offset for p in after]),
+                array([p.cursor.xid for p in after]),
+                array([p.cursor.position for p in after]),
+                array([p.event_id for p in after]),
+                array([p.next_offset for p in before]),
+                array([p.event_id for p in before]),
+            ),
+        )
+
+    async def set(self, connection: Connection, topic: str, progress: Iterable[Progress]) -> None:
+        """Write progress, whatever stood there, in the order of partitions."""
         rows = sorted(progress, key=lambda p: p.partition)
         await connection.execute(
-            self._move,
+            self._set,
             {
                 "topic": topic,
                 "partition": [p.partition for p in rows],
@@ -221,8 +258,17 @@ class ConsumerStore:
         return (await connection.execute(self._forget)).rowcount
 
 
-def _keys(streams: Sequence[Stream]) -> tuple[list[UUID], list[str], list[UUID]]:
-    return [s.tenant_id for s in streams], [s.type for s in streams], [s.id for s in streams]
+def _keys(streams: Sequence[Stream]) -> tuple[str, str, str]:
+    return array([s.tenant_id for s in streams]), texts([s.type for s in streams]), array([s.id for s in streams])
+
+
+def _advance(batches: Sequence[StreamBatch]) -> tuple[str, ...]:
+    return (
+        *_keys([b.stream for b in batches]),
+        array([b.from_version for b in batches]),
+        array([b.to_version for b in batches]),
+        array([b.events[-1].event_id for b in batches]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,16 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_exception_type, wait_exponential_jitter
 
 from helpdesk.bus import envelope
 from helpdesk.bus.clients import connected
 from helpdesk.bus.topic_id import topic_id
-from helpdesk.consumer.apply import FOR_GOOD, RETRIED, Applier, Handler, Refold
+from helpdesk.consumer.apply import Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
+from helpdesk.consumer.errors import FOR_GOOD, Displaced, retried
 from helpdesk.consumer.history import History
-from helpdesk.consumer.places import Bus, moved, replay_from
+from helpdesk.consumer.places import Bus, moves, replay_from
 from helpdesk.consumer.replay import Replay
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
@@ -88,7 +89,7 @@ class Subscriber:
     async def _try_parked_again(self) -> None:
         """At the start, for the code may be newer: whatever waits."""
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(RETRIED),
+            retry=retry_if_exception(retried),
             wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
             before_sleep=self._told,
         ):
@@ -164,7 +165,7 @@ class Subscriber:
     async def _place(self) -> None:
         assignment = self._assignment
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((*UNAVAILABLE, *AWAY)),
+            retry=retry_if_exception_type((*UNAVAILABLE, *AWAY, Displaced)),
             wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1),
             before_sleep=self._told,
         ):
@@ -194,6 +195,12 @@ class Subscriber:
             elif number in self._lost:
                 replays[number] = standing.cursor
                 log.info("a partition is replayed from the store", extra=self._about(number, "Kafka lost records"))
+        if replays:
+            # From here on it is known where each of them stands, so that every step can be demanded to begin there.
+            for number, after in replays.items():
+                here[number] = replace(bus.beginning(number), cursor=after)
+            async with self._pool.connection() as connection:
+                await self.applier.store.set(connection, topic, [here[number] for number in replays])
         replay = Replay(self.applier, self._history, bus, here, lambda: assignment == self._assignment, self._breathe)
         if not await replay.run(replays):
             return
@@ -206,7 +213,7 @@ class Subscriber:
                 here[number] = replace(here[number], next_offset=offset)
         if replays:
             async with self._pool.connection() as connection:
-                await self.applier.store.move(connection, topic, [here[number] for number in replays])
+                await self.applier.store.set(connection, topic, [here[number] for number in replays])
         if assignment != self._assignment:
             return
         for place in places:
@@ -261,22 +268,27 @@ class Subscriber:
             return
         taken.received[:0] = self._tail
         standing = self._standing
-        done = await self.applier.apply(
-            taken,
-            bus.topic_id,
-            partial(moved, taken, standing=standing),
-            lambda: assignment == self._assignment,
-        )
+        progress = partial(moves, taken, standing=standing)
+        try:
+            done = await self.applier.apply(taken, bus.topic_id, progress, lambda: assignment == self._assignment)
+        except Displaced:
+            log.warning(
+                "progress is read anew: it is not where this consumer left it", extra={"group": self._settings.group}
+            )
+            self._again(set(self.state.placed))
+            return
         if done is None or assignment != self._assignment:
             return
         self._tail = list(done.tail)
-        standing.update({one.partition: one for one in moved(taken, done, standing)})
+        standing.update({one.after.partition: one.after for one in progress(done)})
         for one in taken.received:
             self.state.seconds[one.partition] = one.recorded.recorded_at
         for partition in {one.partition for one in taken.garbage}:
             # What should have stood there is in the store.
             self._lost[partition] = standing[partition].next_offset
             self._again({partition})
+        if limits.linger_ms and len(taken.received) < self._settings.max_records:
+            await asyncio.sleep(limits.linger_ms / 1000)
 
     def _in_turn(self, records: Iterable[ConsumerRecord]) -> Taken:
         turn = self._turns.take([record for record in records if record.partition in self.state.placed])
@@ -376,6 +388,22 @@ class Subscriber:
         if offsets:
             await consumer.commit(offsets)  # for lag tools and operators; nothing of ours ever reads it
         await self.applier.count_parked()
+        await self._compare(assignment)
+
+    async def _compare(self, assignment: int) -> None:
+        """Whether the database still has what was committed: a crash or a fail-over may have taken the last back.
+
+        A batch would notice for its own partitions; the others may have nothing to come.
+        """
+        believed = {number: self._standing[number].next_offset for number in self.state.placed}
+        async with self._pool.connection() as connection:
+            kept = await self.applier.store.progress(connection, self._settings.topic, sorted(believed))
+        lost = {
+            number for number, offset in believed.items() if number not in kept or kept[number].next_offset < offset
+        }
+        if lost and assignment == self._assignment:
+            log.warning("progress is behind what was committed: it is read anew", extra={"partitions": sorted(lost)})
+            self._again(lost)
 
     def _told(self, retry: RetryCallState) -> None:
         error = retry.outcome.exception() if retry.outcome else None

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # The pool reports each failed attempt to reconnect; the request that fails for it says it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+# A pipeline that fails warns of its own abort, while the error itself goes to whoever asked.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 UNAVAILABLE: Final = (
     psycopg.OperationalError,
@@ -30,6 +32,7 @@ UNAVAILABLE: Final = (
 """The database cannot be asked now (down, restarting, failing over, overloaded, timed out): try again later."""
 
 OPTIONS: Final = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000 -c jit=off"
+UNHURRIED: Final = " -c synchronous_commit=off"
 _ALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -41,8 +44,12 @@ _ALIVE: Final[dict[str, Any]] = {
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, *, name: str, max_size: int = 10) -> AsyncIterator[Pool]:
-    """A pool of autocommit connections. It opens without waiting: a service starts while its database is down."""
+async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = True) -> AsyncIterator[Pool]:
+    """A pool of autocommit connections. It opens without waiting: a service starts while its database is down.
+
+    Where not `durable` a commit does not wait for the disk, and a crash of the server may take the last ones back, in
+    order: only for what is made from events, together with the progress that says from which.
+    """
     pool: Pool = AsyncConnectionPool(
         dsn,
         min_size=1,
@@ -52,7 +59,12 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10) -> AsyncIterator
         timeout=WAIT_FOR_CONNECTION_S,
         reconnect_timeout=60.0,
         check=_demand_silence,
-        kwargs={"autocommit": True, "options": OPTIONS, "application_name": name, **_ALIVE},
+        kwargs={
+            "autocommit": True,
+            "options": OPTIONS if durable else OPTIONS + UNHURRIED,
+            "application_name": name,
+            **_ALIVE,
+        },
     )
     await pool.open(wait=False)
     try:
