@@ -93,7 +93,9 @@ async def _run(stack: Stack, lines: Sequence[Line], duration_s: float, seed: int
     print("  lag: of the views, the worst of the latest 500 events at any look, five times a second")
     print(f"  load: {world.load.figures.summary()}")
     for what, figures in world.measured.items():
-        print(f"  {what}: {max(figures):.2f} at most, of {len(figures)}")
+        took = sorted(figures)
+        p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
+        print(f"  {what}: p50 {p50:.1f}, p99 {p99:.1f}, at most {took[-1]:.1f}, of {len(took)} under load")
     print(f"  {'all invariants held after every fault' if held else 'AN INVARIANT WAS BROKEN: see above'}")
     return held
 

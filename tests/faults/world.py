@@ -62,6 +62,7 @@ class World:
     lag_s: float = 0.0
     """The longest that the views were behind since it was last set to nought, looked at a few times a second."""
     measured: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """What faults have measured, for the report."""
 
     @property
     def bootstrap(self) -> str:
@@ -139,13 +140,15 @@ class World:
         ((value,),) = await self.rows(query, *params)
         return value
 
-    async def until(self, condition: Callable[[], Awaitable[object]], within_s: float = 30) -> None:
+    async def until(
+        self, condition: Callable[[], Awaitable[object]], within_s: float = 30, look_s: float = LOOK_S
+    ) -> None:
         """Wait until it holds; nobody tells when another process's state changes. Raises AssertionError."""
         deadline = time.monotonic() + within_s
         while not await condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {within_s:g} s in vain for {condition}")
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
 
     async def in_thread(self, action: Callable[..., object], *arguments: object) -> None:
         """Do what blocks while the load goes on."""

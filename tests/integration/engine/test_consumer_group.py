@@ -168,7 +168,9 @@ async def test_when_a_task_of_the_client_ends_by_a_stray_cancellation_the_consum
     async with subscribed(views, bus, ledger()) as consumer:
         await bus.send(record(stream, 1))
         await handled(consumer, 1)
-        consumer._joined._coordinator._coordination_task.cancel()
+        former = consumer._joined
+        former._coordinator._coordination_task.cancel()
+        await eventually(lambda: consumer._consumer not in (None, former))
         await bus.send(record(stream, 2))
         await handled(consumer, 2)
     assert await written(views.engine, stream) == [1, 2]

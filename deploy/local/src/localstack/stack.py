@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Mapping
 from email.message import EmailMessage
 from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
-
-import httpx
 
 from localstack.child import Spec
 from localstack.controls import Controls
@@ -166,11 +166,15 @@ class Stack(Controls):
         if part not in {"all", "serve", "run"}:
             return Spec(name, command, lambda: True, tier=1)
         port = int(settings.get(f"{module.upper()}_PORT", getattr(self.servers.ports, module)))
-        return Spec(name, command, partial(_healthy, f"http://{HOST}:{port}/health/ready"), port, tier=1)
+        return Spec(name, command, partial(_healthy, port), port, tier=1)
 
 
-def _healthy(url: str) -> bool:
+def _healthy(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=2)
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
