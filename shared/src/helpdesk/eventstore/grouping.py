@@ -24,7 +24,8 @@ from helpdesk.eventstore.idempotency import Keyed, KeyInFlight
 from helpdesk.eventstore.lanes import Caps, Line, Overloaded
 from helpdesk.eventstore.prepared import Prepared, StreamAppend, prepare
 from helpdesk.eventstore.store import REFUSALS, DuplicateCommand, EventStore
-from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
+from helpdesk.postgres.pipeline import Pipeline
+from helpdesk.postgres.pool import UNAVAILABLE, Pool
 from helpdesk.recorded import Metadata
 from helpdesk.tasks import pause
 
@@ -39,9 +40,11 @@ class Lane(Enum):
 
 
 CAPS: Final[Mapping[Lane, Caps]] = {
-    Lane.INTERACTIVE: Caps(batch=64, of_tenant=32, at_once=1, waiting=4096, waiting_of_tenant=1024),
+    Lane.INTERACTIVE: Caps(batch=64, of_tenant=32, at_once=2, waiting=4096, waiting_of_tenant=1024),
     Lane.BULK: Caps(batch=16, of_tenant=8, at_once=1, waiting=1024, waiting_of_tenant=256),
 }
+WORTH_ITS_OWN: Final = 8
+"""So many must wait to leave behind a batch that is under way; fewer wait for its end: a transaction has its price."""
 LOCK_TIMEOUT: Final = "200ms"
 """A batch waits no longer for another appender's open transaction; its commands are then sent one by one."""
 ALONE_AT_ONCE: Final = 4
@@ -159,7 +162,8 @@ class _Lane:
             await asyncio.wait(self._tasks)
 
     def _wake(self) -> None:
-        if self._flushers < self._at_once and self._flushers < len(self.line):
+        waiting = len(self.line)
+        if waiting and (not self._flushers or (self._flushers < self._at_once and waiting >= WORTH_ITS_OWN)):
             self._flushers += 1
             self._begin(self._flush())
 
@@ -169,30 +173,32 @@ class _Lane:
         task.add_done_callback(self._tasks.discard)
 
     async def _flush(self) -> None:
-        """Batch after batch, on one connection, until nothing waits."""
+        """Batch after batch, until nothing waits or the batches under way will do for what does."""
         try:
             while batch := self._next():
                 try:
-                    async with self._store.connected() as connection:
+                    async with self._store.pipelines.using() as pipeline:
                         while batch:
-                            await self._write(batch, connection)
+                            await self._write(batch, pipeline)
                             self._under_way -= 1
                             await asyncio.sleep(0)  # who was told now may have more
-                            batch = self._next() if not connection.closed else []
-                except UNAVAILABLE as error:
+                            batch = self._next() if not pipeline.broken else []
+                except Exception as error:  # whatever it is, they must be told
                     self._under_way -= bool(batch)
                     self._fail(batch, error)
         finally:
             self._flushers -= 1
 
     def _next(self) -> list[_Waiting]:
-        """What waits is shared with the flushers that are free now: while one commit is under way, the next is being
-        made."""
-        batch = self.line.take(-(-len(self.line) // (self._at_once - self._under_way)))
+        """What waits, shared with the flushers that are free now: while one batch commits, the next is being made."""
+        waiting = len(self.line)
+        if self._under_way and waiting < WORTH_ITS_OWN:
+            return []
+        batch = self.line.take(max(WORTH_ITS_OWN, -(-waiting // (self._at_once - self._under_way))))
         self._under_way += bool(batch)
         return batch
 
-    async def _write(self, batch: Sequence[_Waiting], connection: Connection | None) -> None:
+    async def _write(self, batch: Sequence[_Waiting], pipeline: Pipeline | None) -> None:
         """One transaction, sent again when its answer was lost. Whatever happens, each of the batch gets an outcome."""
         begun = time.monotonic()
         attributes = {"lane": self.name.value}
@@ -201,10 +207,10 @@ class _Lane:
         commands, uncertain = [one.command for one in batch], False
         while True:
             try:
-                refused = await self._store.append_batch(commands, LOCK_TIMEOUT, connection)
+                refused = await self._store.append_batch(commands, LOCK_TIMEOUT, pipeline)
                 break
             except Exception as error:
-                uncertain, connection = uncertain or _is_lost(error), None
+                uncertain, pipeline = uncertain or _is_lost(error), None
                 if uncertain and isinstance(error, _AWAY) and time.monotonic() < begun + RESOLVED_WITHIN_S:
                     await pause(AGAIN_AFTER_S)
                 elif isinstance(error, UNAVAILABLE) and not isinstance(error, _ALONE):

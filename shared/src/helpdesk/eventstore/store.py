@@ -1,7 +1,6 @@
 """Append and read: the two verbs of the event store."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from psycopg.rows import class_row
 from helpdesk.eventstore.idempotency import KeyAnswered, Keyed, KeyInFlight, KeyReused
 from helpdesk.eventstore.prepared import EventTooLarge, Prepared, StreamAppend, checks, events, prepare, tenants
 from helpdesk.eventstore.rows import COLUMNS, EventRow
+from helpdesk.postgres.pipeline import Pipeline, Pipelines
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.recorded import Metadata, RecordedEvent, Stream
 
@@ -55,6 +55,7 @@ class EventStore:
         self._pool = pool
         self._append: str = f"select {schema}.append(%s, %s, %s, %s, %s)"
         self._append_all: str = f"select {schema}.append_all(%s, %s, %s, %s)"
+        self.pipelines = Pipelines(pool, f"{schema}_append_all", f"select {schema}.append_all($1, $2, $3, $4)")
         self._read: str = f"select {COLUMNS} from {schema}.read_stream(%s, %s, %s, %s)"
 
     async def read_stream(self, stream: Stream, after: int = 0) -> list[RecordedEvent]:
@@ -110,39 +111,38 @@ class EventStore:
                 raise _meaning(again) from again
         _demand(refused.get(command.id))
 
-    def connected(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for several batches, one after the other."""
-        return self._pool.connection()
-
     async def append_batch(
-        self, commands: Sequence[Prepared], lock_timeout: str | None = None, connection: Connection | None = None
+        self, commands: Sequence[Prepared], lock_timeout: str | None = None, pipeline: Pipeline | None = None
     ) -> dict[UUID, str]:
         """Append commands that share no claim in one transaction; those that were left out, each with its reason.
 
-        Any error undoes all of them: what the database says of one, it says of the batch.
+        Any error undoes all of them: what the database says of one, it says of the batch. `pipeline` is one of
+        `pipelines`, for who has the next batch ready before this one has been answered.
         """
-        if connection is not None:
-            return await self._sent(connection, commands, lock_timeout)
-        async with self._pool.connection() as own:
-            return await self._sent(own, commands, lock_timeout)
-
-    async def _sent(
-        self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None
-    ) -> dict[UUID, str]:
-        """First as if nothing stood in the way; the function that tells who does costs more."""
-        if any(command.keyed for command in commands):
+        if not any(command.keyed for command in commands):
+            # First as if nothing stood in the way: the function that tells who does costs more.
+            try:
+                await self._append_all_of(commands, lock_timeout, pipeline)
+            except errors.UniqueViolation:
+                pass
+            except psycopg.Error as error:
+                if error.sqlstate != NOT_AS_EXPECTED:
+                    raise
+            else:
+                return {}
+        async with self._pool.connection() as connection:
             return await self._checked(connection, commands, lock_timeout)
-        try:
-            arguments = (tenants(commands), *events(commands), lock_timeout)
-            await connection.execute(self._append_all, arguments)
-        except errors.UniqueViolation:
-            pass
-        except psycopg.Error as error:
-            if error.sqlstate != NOT_AS_EXPECTED:
-                raise
+
+    async def _append_all_of(
+        self, commands: Sequence[Prepared], lock_timeout: str | None, pipeline: Pipeline | None
+    ) -> None:
+        rows, count = events(commands)
+        if pipeline:
+            arguments = [tenants(commands), rows, str(count), lock_timeout]
+            await pipeline.execute([None if one is None else one.encode() for one in arguments])
         else:
-            return {}
-        return await self._checked(connection, commands, lock_timeout)
+            async with self._pool.connection() as connection:
+                await connection.execute(self._append_all, (tenants(commands), rows, count, lock_timeout))
 
     async def _checked(
         self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None

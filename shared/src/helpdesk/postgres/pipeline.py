@@ -1,0 +1,160 @@
+"""One statement, sent again on one connection before the answer to the last has come: each in its own transaction.
+
+psycopg's own pipeline makes one transaction of all that is sent until somebody waits for it, and its callers take turns
+on the connection. Here a `Sync` follows each statement, and the server goes from one commit to the next transaction
+without a pause in which the client reads, thinks and sends.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+
+from helpdesk.postgres.pool import Connection, Pool
+
+_FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
+_PREPARED: Final[WeakKeyDictionary[Connection, set[bytes]]] = WeakKeyDictionary()
+"""What stands prepared where: it lasts as long as the connection, whoever has it."""
+
+
+class Pipeline:
+    """A statement in flight, and the next behind it, on a connection that nobody else uses meanwhile."""
+
+    def __init__(self, connection: Connection, name: bytes, statement: bytes) -> None:
+        self._connection, self._pg = connection, connection.pgconn
+        self._name, self._statement = name, statement
+        self._prepared = _PREPARED.setdefault(connection, set())
+        self._preparing = False
+        self._loop = asyncio.get_running_loop()
+        self._socket = self._pg.socket  # a connection that is lost does not tell it any more
+        self._under_way: deque[asyncio.Future[None]] = deque()
+        self._error: psycopg.Error | None = None
+        self._writing = False
+        self._pg.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._read)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection has ended."""
+        return bool(self._connection.closed)
+
+    async def execute(self, arguments: Sequence[bytes | None]) -> None:
+        """Execute the statement, whose result is nobody's concern, in a transaction of its own, after all that was
+        executed before. Raises psycopg.Error: an OperationalError if the connection breaks before the answer."""
+        if self.broken:
+            raise psycopg.OperationalError("the connection has ended")
+        if not self._preparing and self._name not in self._prepared:
+            self._pg.send_prepare(self._name, self._statement)
+            self._preparing = True
+        self._pg.send_query_prepared(self._name, arguments)
+        self._pg.pipeline_sync()
+        done = self._loop.create_future()
+        self._under_way.append(done)
+        self._write()
+        await done
+
+    def leave(self) -> None:
+        """Make the connection an ordinary one again, or end it if answers are still to come."""
+        if self.broken:
+            return
+        if self._under_way:
+            self._break(psycopg.OperationalError("nobody waits for the answer any more"))
+        else:
+            self._loop.remove_reader(self._socket)
+            self._pg.exit_pipeline_mode()
+
+    def _write(self) -> None:
+        """Hand over what has been written; what the socket does not take now follows when it takes more."""
+        try:
+            rest = self._pg.flush()
+        except psycopg.OperationalError as error:
+            self._break(error)
+            return
+        if rest and not self._writing:
+            self._loop.add_writer(self._socket, self._write)
+        elif self._writing and not rest:
+            self._loop.remove_writer(self._socket)
+        self._writing = bool(rest)
+
+    def _read(self) -> None:
+        try:
+            self._pg.consume_input()
+            while self._under_way and not self._pg.is_busy():
+                result = self._pg.get_result()
+                if result is None:  # the end of one statement's results
+                    continue
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    self._answer()
+                elif result.status == ExecStatus.COMMAND_OK:
+                    self._prepared.add(self._name)
+                elif result.status in _FAILED and self._error is None:
+                    self._error = error_from_result(result, "utf-8")
+                    self._preparing = False
+        except psycopg.OperationalError as error:
+            self._break(error)
+
+    def _answer(self) -> None:
+        done, error, self._error = self._under_way.popleft(), self._error, None
+        if done.done():  # nobody waits any more
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def _break(self, error: psycopg.OperationalError) -> None:
+        """Tell all who wait: the first what the server said last, if it said anything."""
+        self._loop.remove_reader(self._socket)
+        if self._writing:
+            self._loop.remove_writer(self._socket)
+        self._pg.finish()
+        while self._under_way:
+            self._error = self._error or psycopg.OperationalError(str(error))
+            self._answer()
+
+
+class Pipelines:
+    """The pipeline of `statement` on a connection of a pool, taken while anybody uses it and given back afterwards."""
+
+    def __init__(self, pool: Pool, name: str, statement: str) -> None:
+        self._pool, self._name, self._statement = pool, name.encode(), statement.encode()
+        self._now: _Taken | None = None
+        self._taking = asyncio.Lock()
+
+    @asynccontextmanager
+    async def using(self) -> AsyncIterator[Pipeline]:
+        """The pipeline, shared by all who use it at once. Raises `postgres.pool.UNAVAILABLE`."""
+        async with self._taking:
+            if self._now is None or self._now.pipeline.broken:
+                self._now = await self._take()
+            taken = self._now
+            taken.users += 1
+        try:
+            yield taken.pipeline
+        finally:
+            taken.users -= 1
+            if not taken.users:
+                if self._now is taken:
+                    self._now = None
+                await self._give_back(taken)
+
+    async def _take(self) -> "_Taken":
+        connection = await self._pool.getconn()
+        return _Taken(connection, Pipeline(connection, self._name, self._statement))
+
+    async def _give_back(self, taken: "_Taken") -> None:
+        taken.pipeline.leave()
+        await self._pool.putconn(taken.connection)
+
+
+class _Taken:
+    __slots__ = ("connection", "pipeline", "users")
+
+    def __init__(self, connection: Connection, pipeline: Pipeline) -> None:
+        self.connection, self.pipeline, self.users = connection, pipeline, 0
