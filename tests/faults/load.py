@@ -29,6 +29,8 @@ class Figures:
 
     acknowledged: int = 0
     tried_again: int = 0
+    unanswered: int = 0
+    """Commands whose outcome nobody knows: without a key that the API honours they cannot be asked again."""
     behind: int = 0
     reads: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -38,7 +40,8 @@ class Figures:
         took = sorted(self.seconds) or [0.0]
         p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
         return (
-            f"{self.acknowledged} commands acknowledged, {self.tried_again} tries repeated, {self.behind} answered "
+            f"{self.acknowledged} commands acknowledged, {self.tried_again} tries repeated, "
+            f"{self.unanswered} never answered, {self.behind} answered "
             f"'behind', {self.reads} reads of own writes, p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
         )
 
@@ -173,6 +176,7 @@ class Load:
                 answer = await who.ask(method, path, json=body, headers=key)
             except httpx.HTTPError:
                 if not self._keyed:
+                    self.figures.unanswered += 1
                     return httpx.Response(503)
             else:
                 if answer.status_code < 400:
@@ -181,6 +185,7 @@ class Load:
                         await self._repeated(who, method, path, body, key, answer)
                     return answer
                 if not self._keyed and answer.status_code in UNCERTAIN:
+                    self.figures.unanswered += 1
                     return answer
                 if answer.status_code not in UNCERTAIN and answer.status_code != 409:
                     self.ledger.broken.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")

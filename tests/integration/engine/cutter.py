@@ -6,12 +6,17 @@ from typing import Self
 
 
 class Cutter:
-    """Passes bytes both ways until it is told to cut: the next request before it arrives, or the next answer."""
+    """Passes bytes both ways until it is told to cut: the next request before it arrives, or the next answer.
+
+    Or it keeps back every answer from the moment when a request with certain bytes has passed, until `cut_off`.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._cut: str | None = None
         self._refusing = False
+        self._marker: bytes | None = None
+        self._withheld = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self.port, self.cuts = 0, 0
 
@@ -27,6 +32,17 @@ class Cutter:
     def cut_next(self, direction: str) -> None:
         """`request`: what the client sends next is lost with its connection; `answer`: what the server sends."""
         self._cut = direction
+
+    def withhold_answers_to(self, marker: bytes) -> None:
+        """From the request that holds this on, the client hears nothing any more."""
+        self._marker = marker
+
+    def cut_off(self) -> None:
+        """End every connection."""
+        self._marker = None
+        self._withheld.clear()
+        self.cuts += 1
+        self._end_all()
 
     def refuse(self) -> None:
         """End every connection, and each new one at once."""
@@ -60,6 +76,10 @@ class Cutter:
                     self._cut = None
                     self.cuts += 1
                     break
+                if direction == "request" and self._marker is not None and self._marker in data:
+                    self._withheld.set()
+                if direction == "answer" and self._withheld.is_set():
+                    continue
                 to.write(data)
                 await to.drain()
         to.close()
