@@ -19,7 +19,7 @@ def tree_cpu_s(pid: int) -> float:
     total = sum(map(int, _stat(pid)[11:15])) * _TICK_S
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     for child in map(int, children):
-        with suppress(FileNotFoundError):  # ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
             total += tree_cpu_s(child)
     return total
 

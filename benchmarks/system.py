@@ -131,7 +131,7 @@ class System:
         query = "select application_name, pid from pg_stat_activity where backend_type = 'client backend'"
         spent: defaultdict[str, float] = defaultdict(float)
         for name, pid in self.sql(query):
-            with suppress(FileNotFoundError):  # it has ended meanwhile
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
                 spent[f"postgres for {name}"] += cpu_s(pid)
         return spent
 

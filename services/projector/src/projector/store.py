@@ -1,12 +1,15 @@
 """The SQL of the views: load the rows that a batch touches, write what they became. In bulk, never row by row."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
-from psycopg.rows import dict_row
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
 
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
@@ -15,6 +18,8 @@ from projector.domain.comments import CommentRow
 from projector.domain.people import PersonRow
 from projector.domain.tenants import TenantRow
 from projector.domain.tickets import TicketRow
+
+Asked: TypeAlias = AsyncCursor[DictRow]
 
 TICKETS: Final = """
 select t.tenant_id, t.id, t.number, t.title, t.description, t.status, t.priority, t.waiting_on, t.resolution, t.tags,
@@ -29,32 +34,33 @@ from views.comments c join unnest(%s::uuid[], %s::uuid[], %s::uuid[]) as w(tenan
 
 # What is written comes as one JSON array, much cheaper than a statement for each row. Its order is the order of the
 # inserts. What clients handed in as JSON comes as text within, so that it stays as it was written.
-_JSON: Final = ("metadata", "changes", "settings")
+_AS_TEXT: Final = ("metadata", "changes", "settings")
+# All that is made of tickets, in one statement: its parameters are tickets, comments, activities.
 WRITE_TICKETS: Final = """
-insert into views.tickets (tenant_id, id, number, title, description, status, priority, waiting_on, resolution, tags,
-    metadata, created_by_id, assignee_id, created_at, updated_at, closed_at, deleted, version)
-select tenant_id, id, number, title, description, status, priority, waiting_on, resolution, tags, metadata::json,
-    created_by, assignee_id, created_at, updated_at, closed_at, deleted, version
-from json_to_recordset(%s::json) as w(tenant_id uuid, id uuid, number integer, title text, description text,
-    status text, priority text, waiting_on text, resolution text, tags text[], metadata text, created_by uuid,
-    assignee_id uuid, created_at timestamptz, updated_at timestamptz, closed_at timestamptz, deleted boolean,
-    version integer)
-on conflict (tenant_id, id) do update set
-    title = excluded.title, description = excluded.description, status = excluded.status,
-    priority = excluded.priority, waiting_on = excluded.waiting_on, resolution = excluded.resolution,
-    tags = excluded.tags, metadata = excluded.metadata, assignee_id = excluded.assignee_id,
-    updated_at = excluded.updated_at, closed_at = excluded.closed_at, deleted = excluded.deleted,
-    version = excluded.version"""
-
-WRITE_COMMENTS: Final = """
-insert into views.comments (tenant_id, ticket_id, id, content, is_internal, author_id, created_at, updated_at, deleted)
-select tenant_id, ticket_id, id, content, is_internal, author_id, created_at, updated_at, deleted
-from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, id uuid, content text, is_internal boolean,
-    author_id uuid, created_at timestamptz, updated_at timestamptz, deleted boolean)
-on conflict (tenant_id, ticket_id, id) do update set
-    content = excluded.content, updated_at = excluded.updated_at, deleted = excluded.deleted"""
-
-WRITE_ACTIVITIES: Final = """
+with ticket as (
+    insert into views.tickets (tenant_id, id, number, title, description, status, priority, waiting_on, resolution,
+        tags, metadata, created_by_id, assignee_id, created_at, updated_at, closed_at, deleted, version)
+    select tenant_id, id, number, title, description, status, priority, waiting_on, resolution, tags, metadata::json,
+        created_by, assignee_id, created_at, updated_at, closed_at, deleted, version
+    from json_to_recordset(%s::json) as w(tenant_id uuid, id uuid, number integer, title text, description text,
+        status text, priority text, waiting_on text, resolution text, tags text[], metadata text, created_by uuid,
+        assignee_id uuid, created_at timestamptz, updated_at timestamptz, closed_at timestamptz, deleted boolean,
+        version integer)
+    on conflict (tenant_id, id) do update set
+        title = excluded.title, description = excluded.description, status = excluded.status,
+        priority = excluded.priority, waiting_on = excluded.waiting_on, resolution = excluded.resolution,
+        tags = excluded.tags, metadata = excluded.metadata, assignee_id = excluded.assignee_id,
+        updated_at = excluded.updated_at, closed_at = excluded.closed_at, deleted = excluded.deleted,
+        version = excluded.version
+), comment as (
+    insert into views.comments (tenant_id, ticket_id, id, content, is_internal, author_id, created_at, updated_at,
+        deleted)
+    select tenant_id, ticket_id, id, content, is_internal, author_id, created_at, updated_at, deleted
+    from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, id uuid, content text, is_internal boolean,
+        author_id uuid, created_at timestamptz, updated_at timestamptz, deleted boolean)
+    on conflict (tenant_id, ticket_id, id) do update set
+        content = excluded.content, updated_at = excluded.updated_at, deleted = excluded.deleted
+)
 insert into views.activities (tenant_id, ticket_id, version, id, type, changes, is_internal, actor_id, created_at)
 select tenant_id, ticket_id, version, id, type, changes::json, is_internal, actor_id, created_at
 from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, version integer, id uuid, type text, changes text,
@@ -102,57 +108,52 @@ FORGET_STREAM: Final = {
 }
 
 
-async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, TicketRow]:
-    """The rows of these tickets as they stand; a new ticket has none."""
-    rows = await _rows(connection, TICKETS, [s.tenant_id for s in streams], [s.id for s in streams])
-    return {
-        Stream(row.pop("tenant_id"), "ticket", row.pop("id")): TicketRow(**row | {"tags": tuple(row["tags"])})
-        for row in rows
-    }
-
-
-async def comments(
-    connection: Connection, wanted: Iterable[tuple[Stream, UUID]]
-) -> dict[Stream, dict[UUID, CommentRow]]:
-    """These comments as they stand, by ticket."""
-    keys = list(wanted)
-    if not keys:
-        return {}
-    rows = await _rows(
-        connection, COMMENTS, [s.tenant_id for s, _ in keys], [s.id for s, _ in keys], [comment for _, comment in keys]
+async def tickets(
+    connection: Connection, streams: Sequence[Stream], wanted: Sequence[tuple[Stream, UUID]]
+) -> tuple[dict[Stream, TicketRow], dict[Stream, dict[UUID, CommentRow]]]:
+    """These tickets and these comments, by ticket, as they stand; what is new is missing."""
+    of_tickets = await _asked(connection, TICKETS, [s.tenant_id for s in streams], [s.id for s in streams])
+    of_comments = await _asked(
+        connection, COMMENTS, [s.tenant_id for s, _ in wanted], [s.id for s, _ in wanted], [id_ for _, id_ in wanted]
     )
+    rows = {
+        Stream(row.pop("tenant_id"), "ticket", row.pop("id")): TicketRow(**row | {"tags": tuple(row["tags"])})
+        for row in await _rows(of_tickets)
+    }
     found: dict[Stream, dict[UUID, CommentRow]] = {}
-    for row in rows:
+    for row in await _rows(of_comments):
         stream = Stream(row.pop("tenant_id"), "ticket", row.pop("ticket_id"))
         found.setdefault(stream, {})[row["id"]] = CommentRow(**row)
-    return found
+    return rows, found
 
 
 async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, PersonRow]:
     """The rows of these users as they stand."""
-    rows = await _rows(connection, PEOPLE, [s.tenant_id for s in streams], [s.id for s in streams])
+    rows = await _rows(await _asked(connection, PEOPLE, [s.tenant_id for s in streams], [s.id for s in streams]))
     return {Stream(row.pop("tenant_id"), "user", row.pop("id")): PersonRow(**row) for row in rows}
 
 
 async def tenants(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, TenantRow]:
     """The rows of these tenants as they stand."""
-    rows = await _rows(connection, TENANTS, [s.tenant_id for s in streams])
+    rows = await _rows(await _asked(connection, TENANTS, [s.tenant_id for s in streams]))
     return {Stream(row["tenant_id"], "tenant", row.pop("tenant_id")): TenantRow(**row) for row in rows}
 
 
-async def write_tickets(connection: Connection, rows: Mapping[Stream, TicketRow]) -> None:
-    """Insert or replace, in key order."""
-    await _write(connection, WRITE_TICKETS, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
-
-
-async def write_comments(connection: Connection, rows: Iterable[tuple[Stream, CommentRow]]) -> None:
-    """Insert or replace."""
-    await _write(connection, WRITE_COMMENTS, [{**_under(s), **_plain(row)} for s, row in rows])
-
-
-async def write_activities(connection: Connection, rows: Iterable[tuple[Stream, ActivityRow]]) -> None:
-    """Insert; the guard makes sure that none stands there already."""
-    await _write(connection, WRITE_ACTIVITIES, [{**_under(s), **_plain(row)} for s, row in rows])
+async def write_tickets(
+    connection: Connection,
+    rows: Mapping[Stream, TicketRow],
+    comments: Sequence[tuple[Stream, CommentRow]],
+    activities: Sequence[tuple[Stream, ActivityRow]],
+) -> None:
+    """Insert or replace tickets, in key order, and their comments; add their activities."""
+    await connection.execute(
+        WRITE_TICKETS,
+        (
+            _json([_key(s) | _plain(row) for s, row in sorted(rows.items(), key=_first)]),
+            _json([_under(s) | _plain(row) for s, row in comments]),
+            _json([_under(s) | _plain(row) for s, row in activities]),
+        ),
+    )
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow]) -> None:
@@ -189,21 +190,42 @@ def _first(item: tuple[Stream, Any]) -> Stream:
     return item[0]
 
 
+def _columns(row: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
+    """The names of a row's columns, what takes their values, and which of them are JSON."""
+    names = tuple(one.name for one in fields(row))
+    return names, attrgetter(*names), tuple(name for name in names if name in _AS_TEXT)
+
+
+_COLUMNS: Final = {row: _columns(row) for row in (TicketRow, CommentRow, ActivityRow, PersonRow, TenantRow)}
+
+
 def _plain(row: Any) -> dict[str, Any]:
     """A row as JSON, in which JSON columns are text."""
-    values = {name: getattr(row, name) for name in type(row).__dataclass_fields__}
-    for name in _JSON:
-        if values.get(name) is not None:
+    names, values_of, as_text = _COLUMNS[type(row)]
+    values = dict(zip(names, values_of(row), strict=True))
+    for name in as_text:
+        if values[name] is not None:
             values[name] = json.dumps(values[name])
     return values
 
 
-async def _rows(connection: Connection, sql: str, *params: Any) -> list[dict[str, Any]]:
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
+
+
+async def _asked(connection: Connection, sql: str, *params: Sequence[Any]) -> Asked | None:
+    """The question, under way; None when it asks for nothing."""
+    if not params[0]:
+        return None
     cursor = connection.cursor(row_factory=dict_row)
     await cursor.execute(sql, params)
-    return await cursor.fetchall()
+    return cursor
+
+
+async def _rows(asked: Asked | None) -> list[dict[str, Any]]:
+    return [] if asked is None else await asked.fetchall()
 
 
 async def _write(connection: Connection, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        await connection.execute(sql, (orjson.dumps(rows).decode(),))
+        await connection.execute(sql, (_json(rows),))

@@ -40,9 +40,10 @@ async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> No
     if not batches:
         return
     histories = {batch.stream: _events(batch, _TICKET) for batch in batches}
-    rows = await store.tickets(connection, [batch.stream for batch in batches if batch.from_version > 0])
-    standing = await store.comments(
-        connection, [(stream, id_) for stream, events in histories.items() for id_ in comments.touched(events)]
+    rows, standing = await store.tickets(
+        connection,
+        [batch.stream for batch in batches if batch.from_version > 0],
+        [(stream, id_) for stream, events in histories.items() for id_ in comments.touched(events)],
     )
     await store.write_tickets(
         connection,
@@ -50,17 +51,11 @@ async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> No
             batch.stream: tickets.after(rows.get(batch.stream), histories[batch.stream], batch.to_version, batch.stream)
             for batch in batches
         },
-    )
-    await store.write_comments(
-        connection,
         [
             (stream, row)
             for stream, events in histories.items()
             for row in comments.after(standing.get(stream, {}), events).values()
         ],
-    )
-    await store.write_activities(
-        connection,
         [
             (batch.stream, activities.of(one.event, one.version, one.event_id))
             for batch in batches

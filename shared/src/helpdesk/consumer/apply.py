@@ -50,7 +50,7 @@ from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
 from helpdesk.consumer.store import SUPERSEDED, ConsumerStore, Move, Parked
 from helpdesk.events.operations import PLATFORM
-from helpdesk.postgres.pool import Connection, Pool
+from helpdesk.postgres.pool import Connection, Pool, piped
 from helpdesk.recorded import RecordedEvent, Stream
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Applier:
         topic_id: UUID,
         progress: Callable[[Sorted], Sequence[Move]],
         still_ours: Callable[[], bool],
-    ) -> Sorted | None:
+    ) -> tuple[Sorted, Sequence[Move]] | None:
         """Apply `taken` and move progress to what `progress` makes of the outcome; None when it is not ours any more.
 
         Infrastructure errors and gaps that the store cannot close yet are tried again for as long as it is ours; the
@@ -119,15 +119,17 @@ class Applier:
             with attempt:
                 if not still_ours():
                     return None
-                done = await self._repaired(taken, topic_id, progress)
+                done, moves = await self._repaired(taken, topic_id, progress)
         self.state.error = None
         applied = sum(len(batch.events) for batch in done.batches)
         unknown = sum(one.event is None for batch in done.batches for one in batch.events)
         self.state.committed(applied, len(taken.received) - applied - len(done.tail), unknown, began)
         self.state.tenants.applied(done.batches, utc_now())
-        return done
+        return done, moves
 
-    async def _repaired(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
+    async def _repaired(
+        self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]
+    ) -> tuple[Sorted, Sequence[Move]]:
         isolated = False
         while True:
             try:
@@ -156,32 +158,36 @@ class Applier:
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[Connection]:
         """A transaction whose statements are sent without waiting: a batch costs three round trips."""
-        async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._pool.connection() as connection, piped(connection):
             if self._settings.switch:
                 await self.store.share(connection, self._settings.switch)
             yield connection
 
-    async def _together(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
+    async def _together(
+        self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]
+    ) -> tuple[Sorted, Sequence[Move]]:
         if self._expecting and (done := unsurprising(taken)) and not purges(done.batches):
             self._expecting = False  # until it has gone well
             try:
-                await self._at_once(done, progress(done))
+                await self._at_once(done, moves := progress(done))
             except psycopg.Error as error:
                 if error.sqlstate != SUPERSEDED:
                     raise
             else:
                 self._expecting = True
-                return done
+                return done, moves
         return await self._with_care(taken, topic_id, progress)
 
     async def _at_once(self, done: Sorted, moves: Sequence[Move]) -> None:
         """In one round trip, and as many as the handler must read: nobody waits to hear that all is as expected."""
-        async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._pool.connection() as connection, piped(connection):
             await self.store.take_turn(connection, self._settings.switch, done.batches)
             await self._handler_at_once(connection, done.batches)
             await self._move(connection, done, moves)
 
-    async def _with_care(self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]) -> Sorted:
+    async def _with_care(
+        self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]
+    ) -> tuple[Sorted, Sequence[Move]]:
         parked_now = 0
         async with self._pipeline() as connection:
             guards, parked = await self.store.standing(connection, streams_of(taken.received))
@@ -198,14 +204,14 @@ class Applier:
                 await self.store.park(connection, done.parks)
                 await self.store.keep(connection, topic_id, taken.garbage)
                 parked_now = await self._within_limits(connection)
-            await self._move(connection, done, progress(done))
+            await self._move(connection, done, moves := progress(done))
         if parked_now:
             self.state.parked = parked_now
             for park in done.parks:
                 self._told_of(park)
         foreseen = expected(taken.received)
         self._expecting = all(guards.get(stream, NEW).version == one.version for stream, one in foreseen.items())
-        return done
+        return done, moves
 
     async def _move(self, connection: Connection, done: Sorted, moves: Sequence[Move]) -> None:
         tell = bool(done.batches) and self._settings.tells

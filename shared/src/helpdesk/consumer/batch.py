@@ -108,7 +108,12 @@ class Sorted:
 
 def streams_of(received: Iterable[Received]) -> list[Stream]:
     """The streams of these records, each once, in key order (so that two consumers lock them in one order)."""
-    return sorted({one.recorded.stream for one in received})
+    return sorted({one.recorded.stream for one in received}, key=_key)
+
+
+def _key(stream: Stream) -> tuple[int, str, int]:
+    """The same order as that of streams, found four times as quickly."""
+    return stream.tenant_id.int, stream.type, stream.id.int
 
 
 NEW: Final = Guard(0)
@@ -141,34 +146,39 @@ def sort(
     Records of parked streams wait in the store and are no tail. A stream's last command stays in the tail until it is
     whole: a reader of the views never sees half a command. Raises Diverged.
     """
-    by_stream: dict[Stream, list[Received]] = {}
+    by_stream: dict[Stream, tuple[Guard, list[Received]]] = {}
     gaps: dict[Stream, Gap] = {}
     parks: dict[Stream, Park] = {}
+    waiting = set(parked)
     for one in received:
         recorded = one.recorded
         stream = recorded.stream
-        if stream in parked or stream in parks or stream in gaps:
+        if stream in waiting:
             continue
-        taken = by_stream.setdefault(stream, [])
-        guard = guards.get(stream, NEW)
+        if (known := by_stream.get(stream)) is None:
+            known = by_stream[stream] = guards.get(stream, NEW), []
+        guard, taken = known
         at = guard.version + len(taken)
         if recorded.version == at + 1:
             if isinstance(recorded, Unreadable):
                 parks[stream] = Park(stream, recorded.version, recorded.reason)
+                waiting.add(stream)
             else:
                 taken.append(one)
         elif recorded.version > at + 1:
             gaps[stream] = Gap(stream, guard.version, recorded.version)
+            waiting.add(stream)
         elif _known(recorded.version, guard, taken) not in (None, recorded.event_id):
             raise Diverged(f"{stream}: version {recorded.version} is another event than the one that was applied")
     batches, tail = [], []
-    for stream, taken in sorted(by_stream.items()):
+    for stream in sorted(by_stream, key=_key):
+        guard, taken = by_stream[stream]
         whole = len(taken)
         while whole and taken[whole - 1].recorded.remaining > 0:
             whole -= 1
         if whole:
             events = [one.recorded for one in taken[:whole] if isinstance(one.recorded, RecordedEvent)]
-            batches.append(StreamBatch(stream, guards.get(stream, NEW).version, events))
+            batches.append(StreamBatch(stream, guard.version, events))
         if stream not in parks:
             tail += taken[whole:]
     return Sorted(

@@ -49,10 +49,11 @@ class Replay:
                 count += 1
                 taken.ends[number] = count
             progress = partial(replayed, taken, standing=self.standing)
-            done = await self.applier.apply(taken, self.bus.topic_id, progress, self.ours)
-            if done is None or not self.ours():
+            applied = await self.applier.apply(taken, self.bus.topic_id, progress, self.ours)
+            if applied is None or not self.ours():
                 return False
-            self.standing.update({one.after.partition: one.after for one in progress(done)})
+            done, moved = applied
+            self.standing.update({one.after.partition: one.after for one in moved})
             tail, after = list(done.tail), page[-1].cursor
             self.applier.state.replay(len(page))
             await self.breathe()

@@ -73,7 +73,8 @@ class TenantLags:
 def _oldest(pairs: Iterable[tuple[UUID, datetime]]) -> dict[UUID, datetime]:
     found: dict[UUID, datetime] = {}
     for tenant, at in pairs:
-        found[tenant] = min(at, found.get(tenant, at))
+        if (known := found.get(tenant)) is None or at < known:
+            found[tenant] = at
     return found
 
 
@@ -120,9 +121,9 @@ class ConsumerState:
         self.unknown += unknown
         self.moved_at = time.monotonic()
         of = {"group": self.group}
-        _APPLIED.add(applied, of)
-        _DROPPED.add(dropped, of)
-        _UNKNOWN.add(unknown, of)
+        for counter, count in ((_APPLIED, applied), (_DROPPED, dropped), (_UNKNOWN, unknown)):
+            if count:
+                counter.add(count, of)
         _BATCH.record(self.moved_at - began, of)
 
     def heal(self) -> None:

@@ -270,17 +270,18 @@ class Subscriber:
         standing = self._standing
         progress = partial(moves, taken, standing=standing)
         try:
-            done = await self.applier.apply(taken, bus.topic_id, progress, lambda: assignment == self._assignment)
+            applied = await self.applier.apply(taken, bus.topic_id, progress, lambda: assignment == self._assignment)
         except Displaced:
             log.warning(
                 "progress is read anew: it is not where this consumer left it", extra={"group": self._settings.group}
             )
             self._again(set(self.state.placed))
             return
-        if done is None or assignment != self._assignment:
+        if applied is None or assignment != self._assignment:
             return
+        done, moved = applied
         self._tail = list(done.tail)
-        standing.update({one.after.partition: one.after for one in progress(done)})
+        standing.update({one.after.partition: one.after for one in moved})
         for one in taken.received:
             self.state.seconds[one.partition] = one.recorded.recorded_at
         for partition in {one.partition for one in taken.garbage}:

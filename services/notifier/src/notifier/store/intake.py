@@ -66,6 +66,8 @@ class _TicketRow:
 
 async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Ticket]:
     """The snapshots of these tickets as they stand."""
+    if not streams:
+        return {}
     cursor = connection.cursor(row_factory=class_row(_TicketRow))
     await cursor.execute(TICKETS, ([s.tenant_id for s in streams], [s.id for s in streams]))
     return {
@@ -107,6 +109,8 @@ async def write_people(connection: Connection, rows: Mapping[Stream, Person]) ->
 
 async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -> dict[UUID, dict[UUID, str]]:
     """Tenant → person → role, of these (tenant, person); one who is not known yet is missing."""
+    if not people:
+        return {}
     cursor = await connection.execute(ROLES, ([tenant for tenant, _ in people], [person for _, person in people]))
     found: dict[UUID, dict[UUID, str]] = {}
     for tenant_id, person_id, role in await cursor.fetchall():

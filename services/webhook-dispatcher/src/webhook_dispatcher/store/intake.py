@@ -98,6 +98,8 @@ class NewDelivery:
 
 async def tickets(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Ticket]:
     """These tickets as they stand; a new one is missing."""
+    if not streams:
+        return {}
     cursor = connection.cursor(row_factory=dict_row)
     await cursor.execute(TICKETS, ([s.tenant_id for s in streams], [s.id for s in streams]))
     return {Stream(row["tenant_id"], "ticket", row["id"]): _ticket(row) for row in await cursor.fetchall()}
