@@ -45,7 +45,10 @@ FAULTS: Final = (
     _fault(
         "command-api killed between append and answer",
         kills.command_api_between_append_and_answer,
-        engine=("test_store.py::test_a_command_is_appended_once",),
+        engine=(
+            "test_lost_answers.py::test_whoever_lost_the_answer_is_told_that_the_command_is_done",
+            "test_idempotency.py::test_after_a_crash_before_the_answer_the_key_tells_what_was_done",
+        ),
     ),
     _fault(
         "command-api killed in the middle of a group",
@@ -55,8 +58,23 @@ FAULTS: Final = (
             "test_grouping.py::test_a_backend_that_is_ended_in_the_middle_of_a_batch_doubles_and_loses_nothing",
         ),
     ),
-    _fault("relay killed before its checkpoint", kills.relay_before_its_checkpoint, kills.relay_while_it_sends),
-    _fault("relay killed after its checkpoint", kills.relay_after_its_checkpoint),
+    _fault(
+        "relay killed before its checkpoint",
+        kills.relay_before_its_checkpoint,
+        kills.relay_while_it_sends,
+        engine=(
+            "test_relay.py::test_the_standby_leads_when_the_leader_ends",
+            "test_consumer.py::test_a_relay_that_began_again_repeats_a_stretch_in_order",
+        ),
+    ),
+    _fault(
+        "relay killed after its checkpoint",
+        kills.relay_after_its_checkpoint,
+        engine=(
+            "test_relay.py::test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_its_connection",
+            "test_relay_shares.py::test_a_share_begins_at_the_lowest_checkpoint_that_covers_it",
+        ),
+    ),
     _fault(
         "projector killed before its commit",
         kills.projector_before_its_commit,
@@ -71,9 +89,19 @@ FAULTS: Final = (
     _fault(
         "PostgreSQL killed and restarted",
         outages.postgres_killed_and_restarted,
-        engine=("test_grouping.py::test_when_the_database_is_away_everybody_is_told",),
+        engine=(
+            "test_consumer_lost_commits.py::test_what_the_database_lost_is_applied_again_before_what_comes_next",
+            "test_grouping.py::test_a_connection_that_breaks_doubles_and_loses_nothing",
+        ),
     ),
-    _fault("PostgreSQL away", outages.postgres_away),
+    _fault(
+        "PostgreSQL away",
+        outages.postgres_away,
+        engine=(
+            "test_grouping.py::test_when_the_database_is_away_everybody_is_told",
+            "test_consumer.py::test_a_handler_that_cannot_reach_the_database_is_asked_again",
+        ),
+    ),
     _fault(
         "Kafka down under writes",
         outages.kafka_down_under_writes,
@@ -109,7 +137,7 @@ FAULTS: Final = (
     _fault(
         "every record three times",
         bus.every_record_three_times,
-        engine=("test_consumer.py::test_every_record_that_comes_twice_is_applied_once",),
+        engine=("test_consumer_group.py::test_every_record_that_comes_three_times_is_applied_once",),
     ),
     _fault(
         "a partition replayed from 0",
@@ -128,11 +156,21 @@ FAULTS: Final = (
         bus.rebalances,
         engine=("test_consumer.py::test_two_consumers_share_the_work_and_a_rebalance_doubles_nothing",),
     ),
-    _fault("rebalances of two projectors", members.second_projector_comes_and_goes, brief=False),
+    _fault(
+        "rebalances of two projectors",
+        members.second_projector_comes_and_goes,
+        engine=("test_consumer_group.py::test_a_rebalance_every_moment_under_load_doubles_and_loses_nothing",),
+        brief=False,
+    ),
     _fault(
         "a handler slower than the poll interval",
         members.handler_slower_than_the_poll_interval,
-        engine=("test_consumer.py::test_a_zombie_loses_on_the_guard_and_goes_on",),
+        engine=(
+            "test_consumer_group.py::test_a_handler_that_is_slower_than_the_poll_interval_gets_on_all_the_same",
+            "test_consumer_group.py::test_a_zombie_whose_writes_collide_with_nothing_loses_on_the_guard_alone",
+            "test_consumer_group.py::"
+            "test_when_a_task_of_the_client_ends_by_a_stray_cancellation_the_consumer_begins_again",
+        ),
     ),
     _fault(
         "a Kafka offset out of range",
@@ -186,6 +224,7 @@ FAULTS: Final = (
         restoring.dump_restored_into_a_new_cluster,
         engine=(
             "test_relay.py::test_a_checkpoint_of_another_store_is_refused",
+            "test_relay_restore.py::test_a_dump_restored_beside_its_original_is_refused_until_it_has_an_epoch_of_its_own",
             "test_consumer_healing.py::test_a_store_that_was_restored_under_the_consumer_is_read_from_its_beginning",
         ),
         brief=False,
