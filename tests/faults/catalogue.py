@@ -101,6 +101,7 @@ FAULTS: Final = (
             "test_grouping.py::test_when_the_database_is_away_everybody_is_told",
             "test_consumer.py::test_a_handler_that_cannot_reach_the_database_is_asked_again",
         ),
+        brief=False,
     ),
     _fault(
         "Kafka down under writes",
