@@ -36,14 +36,16 @@ async def relay_before_its_checkpoint(world: World) -> None:
 
 
 async def relay_while_it_sends(world: World) -> None:
-    """Kafka does not answer: what it has not taken is not noted as sent."""
-    world.stack.pause("kafka")
+    """Kafka does not answer, or is not there: what it has not taken is not noted as sent."""
+    stack = world.stack
+    silence, end = (stack.stop, stack.start) if world.long else (stack.pause, stack.resume)
+    await world.in_thread(silence, "kafka")
     try:
         await _changes(world, LAST)
         await world.lasts(0.5)  # that nothing is noted has no event
         await world.kill("command-api-relay")
     finally:
-        world.stack.resume("kafka")
+        await world.in_thread(end, "kafka")
 
 
 async def relay_after_its_checkpoint(world: World) -> None:
