@@ -9,6 +9,7 @@ from command_api.execute import new_command
 from command_api.operate import COMMANDS, arguments, operate
 from command_api.seed import seed
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from helpdesk.commands import run_command
 from helpdesk.consistency import Position
 from helpdesk.events.operations import SystemProbed
 from helpdesk.eventstore.relay import RelayState
@@ -75,18 +76,18 @@ def main(argv: list[str]) -> None:
         case ["relay"]:
             run_process(run_jobs([relay_job(configured("command-api", RelaySettings), RelayState())]))
         case ["migrate"]:
-            run_process(migrate(configured("command-api", CommandMigrateSettings)))
+            run_command("migrate", migrate(configured("command-api", CommandMigrateSettings)))
         case ["rebuild-topic"]:
-            run_process(rebuild_topic(configured("command-api", CommandMigrateSettings)))
+            run_command("rebuild-topic", rebuild_topic(configured("command-api", CommandMigrateSettings)))
         case ["new-epoch"]:
-            run_process(new_epoch(configured("command-api", CommandMigrateSettings)))
+            run_command("new-epoch", new_epoch(configured("command-api", CommandMigrateSettings)))
         case ["seed"]:
-            run_process(plant(load(CommandSettings)))
+            run_command("seed", plant(load(CommandSettings)))
         case ["probe"]:
             run_process(probe(load(CommandSettings)))
         case [command, *_] if command in COMMANDS:
             arguments().parse_args(argv)  # before the settings: a question for --help needs no database
-            run_process(tell(load(MigrateSettings), argv))
+            run_command(command, tell(load(MigrateSettings), argv))
         case _:
             raise SystemExit(USAGE)
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from helpdesk.commands import run_command
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.consumer.unpark import unparking
 from helpdesk.http.app import edge
@@ -60,9 +61,9 @@ def main(argv: list[str]) -> None:
         case ["all"]:
             run_process(everything(configured("notifier", NotifierSettings)))
         case ["migrate"]:
-            run_process(migrate(configured("notifier", NotifierMigrateSettings)))
+            run_command("migrate", migrate(configured("notifier", NotifierMigrateSettings)))
         case ["unpark", *words]:
-            run_process(unpark(configured("notifier", IntakeSettings), words))
+            run_command("unpark", unpark(configured("notifier", IntakeSettings), words))
         case _:
             raise SystemExit("usage: python -m notifier serve | intake | all | migrate | unpark")
 

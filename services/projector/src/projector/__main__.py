@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 
+from helpdesk.commands import in_one_line, run_command
 from helpdesk.consumer.unpark import unparking
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
@@ -29,7 +30,8 @@ def rebuild(words: list[str]) -> int:
     """Build views anew beside the live ones and switch."""
     settings = configured("projector", ProjectorRebuildSettings)
     databases = Databases(settings.migrate_database_url, settings.projector_events_database_url)
-    return rebuild_main(databases, words, partial(print, flush=True))
+    with in_one_line("rebuild"):
+        return rebuild_main(databases, words, partial(print, flush=True))
 
 
 def main(argv: list[str]) -> None:
@@ -38,9 +40,9 @@ def main(argv: list[str]) -> None:
         case ["run" | "all"]:
             run_process(run(configured("projector", ProjectorSettings)))
         case ["migrate"]:
-            run_process(migrate(configured("projector", ProjectorMigrateSettings)))
+            run_command("migrate", migrate(configured("projector", ProjectorMigrateSettings)))
         case ["unpark", *words]:
-            run_process(unpark(configured("projector", ProjectorSettings), words))
+            run_command("unpark", unpark(configured("projector", ProjectorSettings), words))
         case ["rebuild", *words]:
             raise SystemExit(rebuild(words))
         case _:

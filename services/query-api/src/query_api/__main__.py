@@ -2,6 +2,7 @@
 
 import sys
 
+from helpdesk.commands import run_command
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configured
@@ -22,7 +23,7 @@ def main(argv: list[str]) -> None:
         case ["serve" | "all"]:
             run_process(run(configured("query-api", QuerySettings)))
         case ["migrate"]:
-            run_process(migrate(configured("query-api", QueryMigrateSettings)))
+            run_command("migrate", migrate(configured("query-api", QueryMigrateSettings)))
         case ["openapi"]:
             sys.stdout.write(merged().decode())
         case _:

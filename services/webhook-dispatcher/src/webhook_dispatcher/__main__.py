@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from helpdesk.commands import run_command
 from helpdesk.consumer.unpark import unparking
 from helpdesk.eventstore.relay import RelayState
 from helpdesk.http.app import edge
@@ -78,13 +79,13 @@ def main(argv: list[str]) -> None:
         case ["all"]:
             _run(WebhookSettings, everything)
         case ["migrate"]:
-            _run(WebhookMigrateSettings, app.migrate)
+            _command("migrate", WebhookMigrateSettings, app.migrate)
         case ["rebuild-topic"]:
-            _run(WebhookMigrateSettings, app.rebuild_topic)
+            _command("rebuild-topic", WebhookMigrateSettings, app.rebuild_topic)
         case ["new-epoch"]:
-            _run(WebhookMigrateSettings, app.new_epoch)
+            _command("new-epoch", WebhookMigrateSettings, app.new_epoch)
         case ["unpark", *words]:
-            _run(IntakeSettings, partial(unpark, words=words))
+            _command("unpark", IntakeSettings, partial(unpark, words=words))
         case _:
             raise SystemExit(
                 "usage: python -m webhook_dispatcher serve | intake | send | relay | all | migrate | rebuild-topic"
@@ -94,6 +95,10 @@ def main(argv: list[str]) -> None:
 
 def _run(settings: type[S], part: Callable[[S], Coroutine[Any, Any, None]]) -> None:
     run_process(part(configured("webhook-dispatcher", settings)))
+
+
+def _command(name: str, settings: type[S], part: Callable[[S], Coroutine[Any, Any, None]]) -> None:
+    run_command(name, part(configured("webhook-dispatcher", settings)))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import argparse
 import sys
 
+from helpdesk.commands import in_one_line
 from helpdesk.observability.logs import configured
 from helpdesk.settings import EX_CONFIG
 from tickets.settings import VerifySettings
 from tickets.verify.report import INVARIANTS
 from tickets.verify.run import verify
+from tickets.verify.snapshot import NotAllowed
 
 
 def main(argv: list[str]) -> int:
@@ -26,9 +28,10 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("configuration: VERIFY_DATABASE_URL: is missing\n")
         return EX_CONFIG
     good = True
-    for outcome in verify(settings.dsn, settings, only, options.wait):
-        good = good and not outcome.wrong
-        print(outcome, flush=True)
+    with in_one_line("verify", NotAllowed):
+        for outcome in verify(settings.dsn, settings, only, options.wait):
+            good = good and not outcome.wrong
+            print(outcome, flush=True)
     return 0 if good else 1
 
 
