@@ -13,20 +13,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_exception_type, wait_exponential_jitter
 
-from helpdesk.bus import envelope
 from helpdesk.bus.clients import connected
 from helpdesk.bus.topic_id import topic_id
 from helpdesk.consumer.apply import Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
 from helpdesk.consumer.errors import FOR_GOOD, Displaced, retried
 from helpdesk.consumer.history import History
+from helpdesk.consumer.kafka import Fetched, bus_now, fetch
 from helpdesk.consumer.places import Bus, moves, replay_from
 from helpdesk.consumer.replay import Replay
 from helpdesk.consumer.settings import ConsumerSettings
@@ -63,6 +63,7 @@ class Subscriber:
         self._standing: dict[int, Progress] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._replaced = False
+        self._ahead: asyncio.Task[list[Fetched]] | None = None
 
     async def run(self) -> None:
         """Consume until cancelled; while PostgreSQL or Kafka are away, try again."""
@@ -139,11 +140,13 @@ class Subscriber:
             try:
                 yield
             finally:
-                looking.cancel()
-                self._consumer, self._bus, self._replaced = None, None, False
+                asking: list[asyncio.Task[Any]] = [looking, *([self._ahead] if self._ahead else [])]
+                for task in asking:
+                    task.cancel()
+                self._consumer, self._bus, self._replaced, self._ahead = None, None, False, None
                 self.revoked()
                 # What goes on asking a client that has ended would open its sockets again.
-                await to_the_end(_ended(looking))
+                await to_the_end(_ended(asking))
 
     # --- assignment -------------------------------------------------------------------------------------------------
 
@@ -181,7 +184,7 @@ class Subscriber:
         places = [TopicPartition(topic, number) for number in numbers]
         consumer.pause(*places)
         self._tail = [one for one in self._tail if one.partition not in self._unplaced]
-        self._bus = bus = await self._bus_now(places)
+        self._bus = bus = await bus_now(consumer, topic, places, await self._history.epoch())
         async with self._pool.connection() as connection:
             kept = await self.applier.store.progress(connection, topic, numbers)
         if assignment != self._assignment:
@@ -226,17 +229,6 @@ class Subscriber:
         consumer.resume(*places)
         log.info("partitions placed", extra={"topic": topic, "group": self._settings.group, "partitions": numbers})
 
-    async def _bus_now(self, places: Sequence[TopicPartition]) -> Bus:
-        consumer, topic = self._joined, self._settings.topic
-        begin, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        return Bus(
-            await topic_id(consumer._client, topic),
-            len(consumer.partitions_for_topic(topic) or ()),
-            {place.partition: offset for place, offset in begin.items()},
-            {place.partition: offset for place, offset in end.items()},
-            await self._history.epoch(),
-        )
-
     async def _breathe(self) -> None:
         """Kafka wants to hear that somebody still asks; the partitions are paused, so nothing comes."""
         await self._joined.getmany(*(TopicPartition(self._settings.topic, n) for n in self._unplaced), timeout_ms=0)
@@ -256,16 +248,20 @@ class Subscriber:
         if self._unplaced:
             await self._place()
         limits = self._settings.limits
-        fetched = await self._joined.getmany(timeout_ms=limits.poll_ms, max_records=self._settings.max_records)
-        if not fetched or not self.state.placed or self._bus is None:
+        ahead, self._ahead = self._ahead, None
+        found = await (ahead or self._fetch(limits.poll_ms))
+        if not found or not self.state.placed or self._bus is None:
             return
         assignment, bus = self._assignment, self._bus
-        taken = self._in_turn(record for records in fetched.values() for record in records)
+        taken = self._in_turn(found)
         if await self._store_changed(taken, bus):
             self._again(set(self.state.placed))
             return
         if not taken.ends:
             return
+        if len(found) == self._settings.max_records:
+            # There is more: it is fetched and read while the database works. What is not in turn then is refused.
+            self._ahead = asyncio.create_task(self._fetch(0))
         taken.received[:0] = self._tail
         standing = self._standing
         progress = partial(moves, taken, standing=standing)
@@ -291,21 +287,22 @@ class Subscriber:
         if limits.linger_ms and len(taken.received) < self._settings.max_records:
             await asyncio.sleep(limits.linger_ms / 1000)
 
-    def _in_turn(self, records: Iterable[ConsumerRecord]) -> Taken:
-        turn = self._turns.take([record for record in records if record.partition in self.state.placed])
+    async def _fetch(self, timeout_ms: int) -> list[Fetched]:
+        return await fetch(self._joined, timeout_ms, self._settings.max_records)
+
+    def _in_turn(self, found: Sequence[Fetched]) -> Taken:
+        turn = self._turns.take([one for one in found if one.partition in self.state.placed])
         for partition, offset in turn.seek.items():
             self._joined.seek(TopicPartition(self._settings.topic, partition), offset)
         self._lost.update(turn.lost)
         self._again(set(turn.lost))
         taken = Taken()
-        for record in turn.records:
-            taken.ends[record.partition] = record.offset + 1
-            try:
-                recorded, store_epoch = envelope.read(record.value)
-            except envelope.Malformed as error:
-                taken.garbage.append(Garbage(record.partition, record.offset, record.value or b"", str(error)))
+        for one in turn.records:
+            taken.ends[one.partition] = one.offset + 1
+            if isinstance(one, Garbage):
+                taken.garbage.append(one)
             else:
-                taken.received.append(Received(record.partition, record.offset, recorded, store_epoch))
+                taken.received.append(one)
         return taken
 
     async def _store_changed(self, taken: Taken, bus: Bus) -> bool:
@@ -431,8 +428,8 @@ class Subscriber:
         )
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    await asyncio.wait([task])
+async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Listener(ConsumerRebalanceListener):
