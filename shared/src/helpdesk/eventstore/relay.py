@@ -29,6 +29,7 @@ PAGE: Final = 1000
 NET_BENEATH_THE_WAKE_UP_S: Final = 0.05
 FIRST_LOOK_S: Final = 0.002
 MOVE_EVERY_S: Final = 0.1
+GATHER_S: Final = 0.001
 SEND_TIMEOUT_S: Final = 10.0
 STANDBY_S: Final = 1.0
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -108,7 +109,7 @@ async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: Rel
 
 async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareState) -> None:
     cursor, unmoved, moved_at, ahead = lead.cursor, None, monotonic(), None
-    wait_s = settings.poll_s
+    wait_s, looked_at = settings.poll_s, monotonic()
     while True:
         page, ahead = ahead or await lead.page(cursor, PAGE), None
         state.looked(page)
@@ -117,18 +118,25 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
             cursor = unmoved.cursor()
             ahead = await _send(lead, out, page, cursor)
             state.went(len(page.events), cursor)
-            if monotonic() - moved_at < MOVE_EVERY_S:
-                continue
-        if unmoved is not None:
-            # Off the path of an event, which is in Kafka already: when nothing is left to send, or now and then.
+            wait_s = FIRST_LOOK_S / 2
+        if unmoved is not None and monotonic() - moved_at >= MOVE_EVERY_S:
+            # Off the path of an event, which is in Kafka already: now and then, or when nothing is left to send.
             await lead.move(unmoved)
             unmoved, moved_at = None, monotonic()
-        elif not page.events:
-            # While an append that began earlier still runs nothing tells when the horizon rises: look again soon, then
-            # ever less often. Else whatever comes will poke, or be found by polling.
-            wait_s = min(wait_s * 2, settings.poll_s) if page.held_back else settings.poll_s
-            if await lead.poked(wait_s):
-                wait_s = FIRST_LOOK_S / 2
+        if ahead is not None:
+            continue
+        # While an append that began earlier still runs nothing tells when the horizon rises: look again soon, then
+        # ever less often. Else whatever comes will poke, or be found by polling.
+        wait_s = min(wait_s * 2, settings.poll_s) if page.held_back else settings.poll_s
+        if await lead.poked(wait_s):
+            wait_s = FIRST_LOOK_S / 2
+            # Under load a page for each event costs everybody more than this wait; after a rest nobody waits.
+            if (early := looked_at + GATHER_S - monotonic()) > 0:
+                await asyncio.sleep(early)
+        elif unmoved is not None:
+            await lead.move(unmoved)
+            unmoved, moved_at = None, monotonic()
+        looked_at = monotonic()
 
 
 async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor) -> Page | None:
