@@ -184,12 +184,13 @@ async def test_kafka_stops_under_appends_and_everything_arrives(own: Engine) -> 
             await own.append(stream)
             await asyncio.sleep(0.02)
 
-    async with relays(own) as state:
+    async with relays(own, timeout_s=2.0) as state:
         writing = [asyncio.create_task(write(one)) for one in streams]
         await eventually(lambda: state.sent > 50)
         await asyncio.to_thread(own.servers.stop, "kafka")
         sent = sum(own.versions.values())
         await eventually(lambda: sum(own.versions.values()) > sent + 50)  # appends do not care
+        await eventually(lambda: state.error is not None)  # what was under way has failed: it is sent again
         await asyncio.to_thread(own.servers.start, "kafka")
         arrived = state.sent
         await eventually(lambda: state.sent > arrived + 20, timeout_s=60)
