@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from benchmarks.copies import Copies
 from benchmarks.history import lived
 from benchmarks.knobs import Knobs
+from benchmarks.lag import EFFECTS
 from benchmarks.report import Goal, Row
 from benchmarks.stats import median
 from benchmarks.system import System
@@ -19,7 +20,6 @@ from helpdesk.eventstore.store import EventStore
 from helpdesk.postgres.pool import open_pool
 from localstack.paths import ROOT
 
-BESIDE: Final = ("webhook-dispatcher-intake", "notifier-intake")
 COPIES: Final = 3
 BUILT: Final = "select extract(epoch from indexed_at - started_at) from views.rebuild order by id desc limit 1"
 LOOK_S: Final = 0.02
@@ -41,7 +41,7 @@ def measure(system: System, knobs: Knobs) -> list[Row]:
 
 async def _measure(system: System, knobs: Knobs) -> list[Row]:
     await system.settled()
-    for name in BESIDE:
+    for name in EFFECTS:
         system.stack.stop(name)  # what they do with a backlog would be missing from what the projector can
     copies = Copies(system.stack.admin_dsn)
     rounds = [await _round(system, copies, knobs.backlog) for _ in range(knobs.rounds)]

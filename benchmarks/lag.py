@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.kafka import echo
+from benchmarks.kafka import Echo, echo
 from benchmarks.knobs import Knobs
 from benchmarks.openloop import at_rate
 from benchmarks.report import Goal, Row
@@ -36,6 +36,11 @@ from helpdesk.recorded import Metadata, Stream
 IN_FLIGHT: Final = 64
 BOUND_S: Final = 20.0
 LOW_RATE: Final = 20.0
+RATES: Final = (LOW_RATE, 300.0)
+ENOUGH: Final = 100
+"""Events of one window, at least."""
+EFFECTS: Final = ("webhook-dispatcher-intake", "notifier-intake")
+"""The consumers whose effects nobody waits for."""
 WORTH_TELLING: Final = 10
 """Microseconds of CPU for an event."""
 
@@ -100,43 +105,75 @@ class Writer:
 
 
 def measure(system: System, knobs: Knobs) -> list[Row]:
-    """With all consumers running."""
-    return uvloop.run(_measure(system, knobs))
+    """With all consumers running; then with none but the projector, whose lag it is, beside the servers."""
+    rows = uvloop.run(_measure(system, knobs, ""))
+    rows += uvloop.run(_at_rates(system, knobs))
+    for name in EFFECTS:
+        system.stack.stop(name)
+    try:
+        return rows + uvloop.run(_measure(system, knobs, ", webhooks and notices stopped", goals=False))
+    finally:
+        for name in EFFECTS:
+            system.stack.start(name)
 
 
-async def _measure(system: System, knobs: Knobs) -> list[Row]:
+async def _measure(system: System, knobs: Knobs, beside: str, *, goals: bool = True) -> list[Row]:
     async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
         await at_rate(writer.once, LOW_RATE, 1.0)
         most = median([await sustained(writer, knobs.window_s / 2) for _ in range(3)])
-        rate = most / 2
-        await kafka.at(rate, 1.0)
-        whole, lag, bare = [], [], []
-        spent: Counter[str] = Counter()
-        for _ in range(knobs.rounds):
-            bare.append(Spread.of(await kafka.at(rate, knobs.window_s)))
-            before = system.cpu_s()
-            ways = await at_rate(writer.once, rate, knobs.window_s)
-            after = system.cpu_s()
-            spent.update(
-                {
-                    name: (after[name] - was) / len(ways) / knobs.rounds * 1e6
-                    for name, was in before.items()
-                    if name in after
-                }
-            )
-            whole.append(Spread.of([way.whole for way in ways]))
-            lag.append(Spread.of([way.shown for way in ways]))
-    notes = {"events/s in this row": rate, "events/s at most": most}
-    notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common() if cpu >= WORTH_TELLING}
+        found = await _windows(system, knobs, writer, kafka, most / 2)
+    notes = {"events/s in this row": most / 2, "events/s at most": most, **found.notes}
+    name = f"append → visible at half load{beside}"
     return [
-        _row("p50", middle(whole).p50, middle(bare).p50, 3.0, notes | {"of it after the append, ms": middle(lag).p50}),
-        _row("p99", middle(whole).p99, middle(bare).p99, 5.0, {"of it after the append, ms": middle(lag).p99}),
-    ]
+        _row(name, "p50", found.whole.p50, found.bare.p50, 3.0 if goals else None, notes),
+        _row(name, "p99", found.whole.p99, found.bare.p99, 5.0 if goals else None,
+             {"of it after the append, ms": found.lag.p99}),
+    ]  # fmt: skip
 
 
-def _row(which: str, measured: float, limit: float, bound: float, notes: dict[str, float]) -> Row:
-    name = f"append → visible at half load, {which} | bare Kafka produce → consume"
-    return Row("3", name, "ms", measured, limit, Goal("≤", bound), notes)
+async def _at_rates(system: System, knobs: Knobs) -> list[Row]:
+    rows = []
+    async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
+        for rate in RATES:
+            found = await _windows(system, knobs, writer, kafka, rate)
+            name = f"append → visible at {rate:g} events/s"
+            rows.append(_row(name, "p50", found.whole.p50, found.bare.p50, None, found.notes))
+            rows.append(_row(name, "p99", found.whole.p99, found.bare.p99, None, {}))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the windows at one rate have given: from the append, after it, and of Kafka alone."""
+
+    whole: Spread
+    lag: Spread
+    bare: Spread
+    notes: dict[str, float]
+
+
+async def _windows(system: System, knobs: Knobs, writer: "Writer", kafka: Echo, rate: float) -> Windows:
+    seconds = max(knobs.window_s, ENOUGH / rate)
+    await kafka.at(rate, 1.0)
+    whole, lag, bare = [], [], []
+    spent: Counter[str] = Counter()
+    for _ in range(knobs.rounds):
+        bare.append(Spread.of(await kafka.at(rate, seconds)))
+        before = system.cpu_s()
+        ways = await at_rate(writer.once, rate, seconds)
+        after = system.cpu_s()
+        each = len(ways) * knobs.rounds
+        spent.update({name: (after[name] - was) / each * 1e6 for name, was in before.items() if name in after})
+        whole.append(Spread.of([way.whole for way in ways]))
+        lag.append(Spread.of([way.shown for way in ways]))
+    notes: dict[str, float] = {"of it after the append, ms": middle(lag).p50}
+    notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common() if cpu >= WORTH_TELLING}
+    return Windows(middle(whole), middle(lag), middle(bare), notes)
+
+
+def _row(what: str, which: str, measured: float, limit: float, bound: float | None, notes: dict[str, float]) -> Row:
+    goal = None if bound is None else Goal("≤", bound)
+    return Row("3", f"{what}, {which} | bare Kafka produce → consume", "ms", measured, limit, goal, notes)
 
 
 async def sustained(writer: Writer, seconds: float) -> float:

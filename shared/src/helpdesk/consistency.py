@@ -25,6 +25,9 @@ from helpdesk.tasks import pause, together
 log = logging.getLogger(__name__)
 BOUND_S: Final = 1.0
 """After this the answer of a write goes out without its view, and says so (contract §2)."""
+UNTOLD_S: Final = 0.01
+"""Who has just written waits to be told; if nobody tells for so long the database is asked, for the telling may have
+come before the wait."""
 MAX_TOKEN_STREAMS: Final = 50
 _STREAM_TYPE: Final = re.compile(r"[a-z][a-z_]{0,39}")
 
@@ -78,6 +81,7 @@ class Applied:
         self._query = f"select {schema}.applied(%s, %s, %s, %s)"
         self._waiters: set[_Waiter] = set()
         self._dirty = asyncio.Event()
+        self._asking_soon = False
         self._behind = False
         self._connected = asyncio.Event()
 
@@ -94,7 +98,11 @@ class Applied:
         if not waiter.positions:
             return True
         self._waiters.add(waiter)
-        self._dirty.set()
+        if not ours:
+            self._dirty.set()  # most probably it is there already
+        elif not self._asking_soon:
+            self._asking_soon = True
+            asyncio.get_running_loop().call_later(UNTOLD_S, self._ask)
         try:
             async with asyncio.timeout(bound_s):
                 await waiter.done
@@ -105,6 +113,11 @@ class Applied:
             return True
         finally:
             self._waiters.discard(waiter)
+
+    def _ask(self) -> None:
+        self._asking_soon = False
+        if self._waiters:
+            self._dirty.set()
 
     async def connected_wait(self, positions: Iterable[Position], bound_s: float) -> bool:
         """`wait` for a process that has just begun: first until the database can be asked."""
