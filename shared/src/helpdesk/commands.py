@@ -25,7 +25,8 @@ def in_one_line(command: str, *refusals: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (*EXPECTED, *refusals) as error:
-        raise SystemExit(f"{command}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+        name, words = type(error).__name__, " ".join(str(error).split())
+        raise SystemExit(f"{command}: {name}: {words.removeprefix(f'{name}: ')}") from None
 
 
 def run_command(command: str, main: Coroutine[Any, Any, None]) -> None:

@@ -58,7 +58,7 @@ select c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relowner::regrole::
         from pg_attribute a where a.attrelid = c.oid and attnum > 0 and not attisdropped),
        (select array_agg((p.policyname, p.permissive, p.roles, p.cmd, p.qual, p.with_check)::text order by policyname)
         from pg_policies p where p.schemaname = 'views' and p.tablename = c.relname),
-       (select array_agg(pg_get_indexdef(indexrelid) order by 1) from pg_index where indrelid = c.oid),
+       (select array_agg(d order by d) from pg_index, pg_get_indexdef(indexrelid) d where indrelid = c.oid),
        (select array_agg((conname, contype, pg_get_constraintdef(oid))::text order by conname)
         from pg_constraint where conrelid = c.oid)
 from pg_class c where c.relnamespace = 'views'::regnamespace and c.relkind in ('r', 'i')
@@ -222,12 +222,14 @@ async def test_going_back_brings_what_happened_since(rebuilt: Engine) -> None:
         after = await content(rebuilt)
         code, said = await rebuild(rebuilt, "--rollback")
         assert (code, await content(rebuilt)) == (0, after), said
+        assert "rolled back" in (await rebuild(rebuilt, "--status"))[1]
         await retitle(rebuilt, 2)
         await projected(rebuilt)
     assert (await rebuild(rebuilt))[0] == 1, "the former tables still stand"
-    assert (await rebuild(rebuilt, "--drop-former"))[0] == 0
+    assert await rebuild(rebuilt, "--drop-former") == (0, "the tables that were not live are removed")
     code, said = await rebuild(rebuilt)
     assert "checksums agree" in said
+    assert "rolled back" not in (await rebuild(rebuilt, "--status"))[1]
 
 
 async def test_nothing_of_a_purged_tenant_comes_back(rebuilt: Engine) -> None:

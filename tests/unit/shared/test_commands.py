@@ -39,3 +39,20 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(words: tuple[str, .
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), in_one_line("verify"):
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("projector", "unpark", "foo"), "argument stream: foo is no type/id@tenant"),
+        (
+            ("command_api", "redact", "--stream", "ticket/7"),
+            "argument --stream: ticket/7 is no ticket/<id> or user/<id>",
+        ),
+    ],
+)
+def test_what_is_no_stream_is_told_with_its_form(words: tuple[str, ...], said: str) -> None:
+    command, told = [sys.executable, "-m", *words], {**os.environ, **TOLD}
+    done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert done.stderr.splitlines()[-1].endswith(said)

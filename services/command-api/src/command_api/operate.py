@@ -121,6 +121,9 @@ async def purge(pool: Pool, tenant_id: UUID, act: Act, grace: timedelta = erasur
 
 def _stream(text: str) -> tuple[str, UUID]:
     type_, _, id_ = text.partition("/")
-    if type_ not in erasure.REDACTABLE:
-        raise argparse.ArgumentTypeError(f"{text} is no {' or '.join(f'{one}/<id>' for one in erasure.REDACTABLE)}")
-    return type_, UUID(id_)
+    try:
+        if type_ in erasure.REDACTABLE:
+            return type_, UUID(id_)
+    except ValueError:
+        pass  # the same answer
+    raise argparse.ArgumentTypeError(f"{text} is no {' or '.join(f'{one}/<id>' for one in erasure.REDACTABLE)}")

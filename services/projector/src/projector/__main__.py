@@ -11,6 +11,7 @@ from helpdesk.observability.logs import configured
 from projector.app import build_app, migrate, subscriber
 from projector.rebuild.build import Databases
 from projector.rebuild.run import main as rebuild_main
+from projector.rebuild.run import parser
 from projector.settings import ProjectorMigrateSettings, ProjectorRebuildSettings, ProjectorSettings
 
 
@@ -28,6 +29,7 @@ async def unpark(settings: ProjectorSettings, words: list[str]) -> None:
 
 def rebuild(words: list[str]) -> int:
     """Build views anew beside the live ones and switch."""
+    parser().parse_args(words)  # before the settings: a question for --help needs no database
     settings = configured("projector", ProjectorRebuildSettings)
     databases = Databases(settings.migrate_database_url, settings.projector_events_database_url)
     with in_one_line("rebuild"):

@@ -12,7 +12,10 @@ def _stream(text: str) -> Stream:
     """As it is shown: type/id@tenant."""
     type_, _, rest = text.partition("/")
     id_, _, tenant = rest.partition("@")
-    return Stream(UUID(tenant), type_, UUID(id_))
+    try:
+        return Stream(UUID(tenant), type_, UUID(id_))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no type/id@tenant") from None
 
 
 async def unparking(applier: Applier, words: list[str]) -> None:

@@ -58,8 +58,10 @@ def main(databases: Databases, argv: Sequence[str], say: Say) -> int:
                     _roll_back(connection, databases, say)
                 elif options.drop_former:
                     _end(connection, "switched", FORMER, "done")
+                    say("the tables that were not live are removed")
                 elif options.discard:
                     _discard(connection)
+                    say("the rebuild is given up: its tables are removed")
                 else:
                     _rebuild(connection, databases, options, say)
         except (*REFUSED, Refused) as error:
@@ -81,9 +83,10 @@ def status(connection: psycopg.Connection) -> str:
     if rebuild is None:
         return "no rebuild was ever begun"
     progress = store.progress(connection, rebuild.id)
+    where = _ROLLED_BACK if rebuild.rolled_back and rebuild.step == "switched" else _WORDS[rebuild.step]
     return (
         f"rebuild {rebuild.id} of {', '.join(rebuild.views)}, begun {rebuild.started_at:%Y-%m-%d %H:%M:%S %Z}: "
-        f"{_WORDS[rebuild.step]}; {progress.events_done:,} of {progress.events:,} events folded"
+        f"{where}; {progress.events_done:,} of {progress.events:,} events folded"
     )
 
 
@@ -95,6 +98,7 @@ _WORDS: Final = {
     "done": "done",
     "discarded": "given up",
 }
+_ROLLED_BACK: Final = "rolled back: the former tables are live again (--rollback: forward, --drop-former)"
 
 
 def _rebuild(connection: psycopg.Connection, databases: Databases, options: argparse.Namespace, say: Say) -> None:

@@ -15,16 +15,18 @@ from helpdesk.recorded import Stream
 from projector.rebuild.fold import Guard, History, Row, Stored, View, history
 
 OPEN: Final = """
-select id, views, whole, step, started_at, folded_at, indexed_at
+select id, views, whole, step, started_at, folded_at, indexed_at, rolled_back
 from views.rebuild where step not in ('done', 'discarded')"""
 
 LAST: Final = """
-select id, views, whole, step, started_at, folded_at, indexed_at from views.rebuild order by id desc limit 1"""
+select id, views, whole, step, started_at, folded_at, indexed_at, rolled_back
+from views.rebuild order by id desc limit 1"""
 
 BEGIN: Final = "insert into views.rebuild (views, whole) values (%s, %s) returning id"
 
 STEP: Final = """
 update views.rebuild set step = %(step)s,
+    rolled_back = rolled_back <> (step = 'switched' and %(step)s = 'switched'),
     folded_at = case when %(step)s = 'index' then clock_timestamp() else folded_at end,
     indexed_at = case when %(step)s = 'compare' then clock_timestamp() else indexed_at end,
     ended_at = case when %(step)s in ('switched', 'done', 'discarded') then clock_timestamp() else ended_at end
@@ -122,6 +124,7 @@ class Rebuild:
     started_at: datetime
     folded_at: datetime | None
     indexed_at: datetime | None
+    rolled_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ def begin(connection: psycopg.Connection, views: Sequence[View], whole: bool, ch
 
 
 def step(connection: psycopg.Connection, id_: int, name: str) -> None:
-    """The rebuild has come to this step."""
+    """The rebuild has come to this step; to `switched` again when it is rolled back, or forward."""
     connection.execute(STEP, {"id": id_, "step": name})
 
 
