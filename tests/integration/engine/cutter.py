@@ -16,6 +16,7 @@ class Cutter:
         self._cut: str | None = None
         self._refusing = False
         self._marker: bytes | None = None
+        self._instead: bytes | None = None
         self._withheld = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self.port, self.cuts = 0, 0
@@ -36,6 +37,10 @@ class Cutter:
     def withhold_answers_to(self, marker: bytes) -> None:
         """From the request that holds this on, the client hears nothing any more."""
         self._marker = marker
+
+    def replace_next_answer(self, by: bytes) -> None:
+        """The client gets this instead."""
+        self._instead = by
 
     def cut_off(self) -> None:
         """End every connection."""
@@ -80,6 +85,8 @@ class Cutter:
                     self._withheld.set()
                 if direction == "answer" and self._withheld.is_set():
                     continue
+                if direction == "answer" and self._instead is not None:
+                    data, self._instead = self._instead, None
                 to.write(data)
                 await to.drain()
         to.close()

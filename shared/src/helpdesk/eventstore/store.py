@@ -55,7 +55,7 @@ class EventStore:
         self._pool = pool
         self._append: str = f"select {schema}.append(%s, %s, %s, %s, %s)"
         self._append_all: str = f"select {schema}.append_all(%s, %s, %s, %s)"
-        self.pipelines = Pipelines(pool, f"{schema}_append_all", f"select {schema}.append_all($1, $2, $3, $4)")
+        self.pipelines = Pipelines(pool, f"select {schema}.append_all($1, $2, $3, $4)")
         self._read: str = f"select {COLUMNS} from {schema}.read_stream(%s, %s, %s, %s)"
 
     async def read_stream(self, stream: Stream, after: int = 0) -> list[RecordedEvent]:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.errors import error_from_result
@@ -19,18 +18,18 @@ from psycopg.pq import ExecStatus
 from helpdesk.postgres.pool import Connection, Pool
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
-_PREPARED: Final[WeakKeyDictionary[Connection, set[bytes]]] = WeakKeyDictionary()
-"""What stands prepared where: it lasts as long as the connection, whoever has it."""
 
 
 class Pipeline:
-    """A statement in flight, and the next behind it, on a connection that nobody else uses meanwhile."""
+    """A statement in flight, and the next behind it, on a connection that nobody else uses meanwhile.
 
-    def __init__(self, connection: Connection, name: bytes, statement: bytes) -> None:
+    It is not prepared under a name: the driver forgets all names of a connection (DEALLOCATE ALL) whenever a
+    transaction is rolled back there.
+    """
+
+    def __init__(self, connection: Connection, statement: bytes) -> None:
         self._connection, self._pg = connection, connection.pgconn
-        self._name, self._statement = name, statement
-        self._prepared = _PREPARED.setdefault(connection, set())
-        self._preparing = False
+        self._statement = statement
         self._loop = asyncio.get_running_loop()
         self._socket = self._pg.socket  # a connection that is lost does not tell it any more
         self._under_way: deque[asyncio.Future[None]] = deque()
@@ -49,14 +48,15 @@ class Pipeline:
         executed before. Raises psycopg.Error: an OperationalError if the connection breaks before the answer."""
         if self.broken:
             raise psycopg.OperationalError("the connection has ended")
-        if not self._preparing and self._name not in self._prepared:
-            self._pg.send_prepare(self._name, self._statement)
-            self._preparing = True
-        self._pg.send_query_prepared(self._name, arguments)
-        self._pg.pipeline_sync()
         done = self._loop.create_future()
         self._under_way.append(done)
-        self._write()
+        try:
+            self._pg.send_query_params(self._statement, arguments)
+            self._pg.pipeline_sync()
+        except psycopg.OperationalError as error:  # the socket is closed already, and the reader hears nothing any more
+            self._break(error)
+        else:
+            self._write()
         await done
 
     def leave(self) -> None:
@@ -87,15 +87,14 @@ class Pipeline:
             self._pg.consume_input()
             while self._under_way and not self._pg.is_busy():
                 result = self._pg.get_result()
-                if result is None:  # the end of one statement's results
+                if result is None:  # the end of one statement's results, or of all that will ever come
+                    if self.broken:
+                        raise psycopg.OperationalError("the server's answer cannot be understood")
                     continue
                 if result.status == ExecStatus.PIPELINE_SYNC:
                     self._answer()
-                elif result.status == ExecStatus.COMMAND_OK:
-                    self._prepared.add(self._name)
                 elif result.status in _FAILED and self._error is None:
                     self._error = error_from_result(result, "utf-8")
-                    self._preparing = False
         except psycopg.OperationalError as error:
             self._break(error)
 
@@ -109,21 +108,22 @@ class Pipeline:
             done.set_exception(error)
 
     def _break(self, error: psycopg.OperationalError) -> None:
-        """Tell all who wait: the first what the server said last, if it said anything."""
+        """Tell all who wait: the first what the server said last, if it said anything. A statement may be
+        committed although a server that fails said so of it, so nobody is told a kind of error."""
         self._loop.remove_reader(self._socket)
         if self._writing:
             self._loop.remove_writer(self._socket)
         self._pg.finish()
         while self._under_way:
-            self._error = self._error or psycopg.OperationalError(str(error))
+            self._error = psycopg.OperationalError(str(self._error or error))
             self._answer()
 
 
 class Pipelines:
     """The pipeline of `statement` on a connection of a pool, taken while anybody uses it and given back afterwards."""
 
-    def __init__(self, pool: Pool, name: str, statement: str) -> None:
-        self._pool, self._name, self._statement = pool, name.encode(), statement.encode()
+    def __init__(self, pool: Pool, statement: str) -> None:
+        self._pool, self._statement = pool, statement.encode()
         self._now: _Taken | None = None
         self._taking = asyncio.Lock()
 
@@ -146,7 +146,7 @@ class Pipelines:
 
     async def _take(self) -> "_Taken":
         connection = await self._pool.getconn()
-        return _Taken(connection, Pipeline(connection, self._name, self._statement))
+        return _Taken(connection, Pipeline(connection, self._statement))
 
     async def _give_back(self, taken: "_Taken") -> None:
         taken.pipeline.leave()
