@@ -219,6 +219,17 @@ async def test_one_stream_that_is_elsewhere_undoes_the_whole_command(store: Engi
     assert len(await store.store.read_stream(bad)) == 2
 
 
+async def test_a_stream_to_which_a_command_adds_nothing_must_be_where_it_expects_it_nevertheless(store: Engine) -> None:
+    tenant = uuid4()
+    good, looked_at = new_stream(tenant), new_stream(tenant)
+    await store.append(looked_at, 2)
+    for wanted in ([StreamAppend(looked_at, 1, [])], [StreamAppend(good, 0, events()), StreamAppend(looked_at, 1, [])]):
+        with pytest.raises(WrongVersion):
+            await store.store.append(uuid4(), wanted, NOBODY)
+    assert await store.store.read_stream(good) == []
+    await store.store.append(uuid4(), [StreamAppend(good, 0, events()), StreamAppend(looked_at, 2, [])], NOBODY)
+
+
 async def test_commands_over_the_same_streams_do_not_deadlock(store: Engine) -> None:
     tenant = uuid4()
     streams = [new_stream(tenant) for _ in range(4)]

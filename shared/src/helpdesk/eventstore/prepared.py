@@ -39,6 +39,11 @@ class Prepared:
     rows: Sequence[tuple[bytes, bytes]]
     keyed: Keyed | None
 
+    @property
+    def plain(self) -> bool:
+        """Whether its events say all that is expected: no answer is kept, no stream only has to be where it is."""
+        return self.keyed is None and all(append.events for append in self.appends)
+
 
 def prepare(
     command_id: UUID, tenant_id: UUID, appends: Sequence[StreamAppend], metadata: Metadata, keyed: Keyed | None = None

@@ -119,7 +119,7 @@ class EventStore:
         Any error undoes all of them: what the database says of one, it says of the batch. `pipeline` is one of
         `pipelines`, for who has the next batch ready before this one has been answered.
         """
-        if not any(command.keyed for command in commands):
+        if all(command.plain for command in commands):
             # First as if nothing stood in the way: the function that tells who does costs more.
             try:
                 await self._append_all_of(commands, lock_timeout, pipeline)
