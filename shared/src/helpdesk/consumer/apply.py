@@ -111,21 +111,29 @@ class Applier:
         """
         began = time.monotonic()
         self.state.tenants.begin(taken.received)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(retried),
-            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
-            before_sleep=self._told,
-        ):
-            with attempt:
-                if not still_ours():
-                    return None
-                done, moves = await self._repaired(taken, topic_id, progress)
+
+        async def tried() -> tuple[Sorted, Sequence[Move]] | None:
+            return await self._repaired(taken, topic_id, progress) if still_ours() else None
+
+        try:
+            outcome = await tried()
+        except Exception as error:
+            if not retried(error):
+                raise
+            outcome = await AsyncRetrying(
+                retry=retry_if_exception(retried),
+                wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
+                before_sleep=self._told,
+            )(tried)
+        if outcome is None:
+            return None
+        done, _ = outcome
         self.state.error = None
         applied = sum(len(batch.events) for batch in done.batches)
         unknown = sum(one.event is None for batch in done.batches for one in batch.events)
         self.state.committed(applied, len(taken.received) - applied - len(done.tail), unknown, began)
         self.state.tenants.applied(done.batches, utc_now())
-        return done, moves
+        return outcome
 
     async def _repaired(
         self, taken: Taken, topic_id: UUID, progress: Callable[[Sorted], Sequence[Move]]
