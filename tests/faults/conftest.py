@@ -9,15 +9,15 @@ from faults.world import World, harmed_stack, world_of
 from localstack.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def victim() -> Iterator[Stack]:
-    """The stack that is harmed."""
+    """The stack that is harmed; with the last fault it ends, and leaves the machine to the tests that follow."""
     with harmed_stack() as stack:
         yield stack
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="module")
 async def world(victim: Stack) -> AsyncIterator[World]:
-    """The stack under a load that never ends."""
+    """The stack under a load that goes on through all of them."""
     async with world_of(victim, seed=1, writers=4, think_s=0.05, long=False) as world:
         yield world
