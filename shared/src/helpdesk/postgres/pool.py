@@ -50,6 +50,15 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
     Where not `durable` a commit does not wait for the disk, and a crash of the server may take the last ones back, in
     order: only for what is made from events, together with the progress that says from which.
     """
+
+    async def check(connection: Connection) -> None:
+        """Who finds one that the server has ended finds the others in the same state (it was restarted, say). The pool
+        would let its caller wait a second for each of them, and give up at the third."""
+        if _has_something_to_read(connection):
+            await connection.close()
+            await pool.drain()
+            raise psycopg.OperationalError("the server has ended this connection")
+
     pool: Pool = AsyncConnectionPool(
         dsn,
         min_size=1,
@@ -58,7 +67,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
         name=name,
         timeout=WAIT_FOR_CONNECTION_S,
         reconnect_timeout=60.0,
-        check=_demand_silence,
+        check=check,
         kwargs={
             "autocommit": True,
             "options": OPTIONS if durable else OPTIONS + UNHURRIED,
@@ -73,14 +82,12 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
         await pool.close(timeout=2)
 
 
-async def _demand_silence(connection: Connection) -> None:
+def _has_something_to_read(connection: Connection) -> bool:
     """An idle connection has nothing to read unless the server has ended it: no round trip, and no stale connection
     is handed out after the database was restarted."""
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)
-    if poll.poll(0):
-        await connection.close()
-        raise psycopg.OperationalError("the server has ended this connection")
+    return bool(poll.poll(0))
 
 
 @asynccontextmanager
