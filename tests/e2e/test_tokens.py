@@ -200,7 +200,10 @@ async def test_a_signed_token_of_nobody_is_401(
     issued = int(time.time()) - 3600  # a fresh one could be of an account that the views do not show yet
     nobody = dict(claims) | {"uid": str(uuid4()), "iat": issued, "iat_ms": issued * 1000}
     token = jwt.encode(nobody, signing_key, "EdDSA", headers={"kid": kid})
-    refused(await client.get(f"{API}/auth/me", headers={"Authorization": f"Bearer {token}"}), 401, "unknown_user")
+    headers = {"Authorization": f"Bearer {token}"}
+    refused(await client.get(f"{API}/auth/me", headers=headers), 401, "unknown_user")
+    ticket = {"title": "x", "description": "x"}
+    refused(await client.post(f"{API}/tickets", headers=headers, json=ticket), 401, "unknown_user")
 
 
 async def test_the_server_identifies_by_uid_and_never_by_the_address(

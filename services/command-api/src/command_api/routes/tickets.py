@@ -17,7 +17,7 @@ from helpdesk.auth.tokens import Principal
 from helpdesk.http import shapes
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
-from helpdesk.http.problem import invalid
+from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
 
@@ -34,6 +34,7 @@ router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
 )
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
+    await _demand_creator(shell, caller)
     await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
     ticket_id, why = new_id(), cause(request, caller)
     async with problems_of():
@@ -127,6 +128,13 @@ def _creation(body: CreateTicketBody, caller: Principal, number: int) -> Command
         by=actor(caller),
         at=at,
     )
+
+
+async def _demand_creator(shell: Shell, caller: Principal) -> None:
+    """A token outlives the purge of its tenant: nothing begins in what is gone."""
+    if not await shell.directory.people(caller.tenant_id, [caller.user_id]):
+        challenge = {"WWW-Authenticate": "Bearer"}
+        raise Problem(401, "unknown_user", "This account is unknown or disabled.", headers=challenge)
 
 
 async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:
