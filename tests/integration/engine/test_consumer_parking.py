@@ -159,6 +159,20 @@ async def test_a_record_that_is_no_envelope_is_kept_and_what_should_have_stood_t
         assert consumer.state.parked == 0
 
 
+async def test_a_kill_between_the_garbage_and_its_replay_loses_nothing(views: Views, bus: Topic) -> None:
+    group = uuid4().hex
+    async with subscribed(views, bus, ledger(), group) as consumer:
+        await eventually(lambda: len(consumer.state.placed) == 3)
+        stream, _ = await happened(views, 1)
+        await views.engine.sql("revoke execute on function events.feed from events_reader")
+        await bus.send(b"garbage", partition=partition_of(stream))
+        await halted(consumer)  # its batch is done, its replay is refused
+    assert await written(views.engine, stream) == []
+    await views.engine.sql("grant execute on function events.feed to events_reader")
+    async with subscribed(views, bus, ledger(), group):
+        await until(views, stream, 1)
+
+
 async def test_keys_and_headers_do_not_matter(views: Views, bus: Topic) -> None:
     stream = new_stream()
     async with subscribed(views, bus, ledger()):

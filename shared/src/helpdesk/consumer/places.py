@@ -50,24 +50,35 @@ def replay_from(kept: Progress | None, partition: int, bus: Bus) -> tuple[Cursor
 def moves(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Move]:
     """What a batch means for the progress of its partitions: each ends before the first record of its tail.
 
-    What has no cursor (garbage, records of another store) moves the offset alone.
+    Records of another store have no cursor here: they move the offset alone. Garbage stands for an event that nobody
+    has seen: its partition is to be replayed from before it, whoever has it then.
     """
-    ends = dict(taken.ends)
-    for one in done.tail:
-        if one.partition in standing:
-            ends[one.partition] = min(one.offset, ends.get(one.partition, one.offset))
+    ends = ends_of(taken, done, standing)
+    unseen: dict[int, int] = {}
+    for gap in taken.garbage:
+        unseen[gap.partition] = min(gap.offset, unseen.get(gap.partition, gap.offset))
     last: dict[int, tuple[Cursor, UUID]] = {}
     for one in taken.received:
         partition, cursor = one.partition, one.recorded.cursor
-        if partition in ends and one.offset < ends[partition]:
+        if partition in ends and one.offset < min(ends[partition], unseen.get(partition, one.offset + 1)):
             before = last.get(partition)
             last[partition] = (max(cursor, before[0]) if before else cursor, one.recorded.event_id)
     found = []
     for partition, end in sorted(ends.items()):
         stood = standing[partition]
         cursor, event_id = last.get(partition, (stood.cursor, stood.event_id))
-        found.append(Move(stood, replace(stood, next_offset=end, cursor=cursor, event_id=event_id)))
+        offset = REPLAYING if partition in unseen else end
+        found.append(Move(stood, replace(stood, next_offset=offset, cursor=cursor, event_id=event_id)))
     return found
+
+
+def ends_of(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> dict[int, int]:
+    """Where each partition of a batch goes on in Kafka."""
+    ends = dict(taken.ends)
+    for one in done.tail:
+        if one.partition in standing:
+            ends[one.partition] = min(one.offset, ends.get(one.partition, one.offset))
+    return ends
 
 
 def replayed(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[Move]:

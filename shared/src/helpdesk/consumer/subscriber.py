@@ -27,7 +27,7 @@ from helpdesk.consumer.batch import Garbage, Received, Taken
 from helpdesk.consumer.errors import FOR_GOOD, Displaced, retried
 from helpdesk.consumer.history import History
 from helpdesk.consumer.kafka import Fetched, bus_now, fetch
-from helpdesk.consumer.places import Bus, moves, replay_from
+from helpdesk.consumer.places import Bus, ends_of, moves, replay_from
 from helpdesk.consumer.replay import Replay
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
@@ -280,9 +280,10 @@ class Subscriber:
         standing.update({one.after.partition: one.after for one in moved})
         for one in taken.received:
             self.state.seconds[one.partition] = one.recorded.recorded_at
+        ends = ends_of(taken, done, standing)
         for partition in {one.partition for one in taken.garbage}:
             # What should have stood there is in the store.
-            self._lost[partition] = standing[partition].next_offset
+            self._lost[partition] = ends[partition]
             self._again({partition})
         if limits.linger_ms and len(taken.received) < self._settings.max_records:
             await asyncio.sleep(limits.linger_ms / 1000)

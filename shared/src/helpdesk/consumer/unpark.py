@@ -40,6 +40,10 @@ async def unparking(applier: Applier, words: list[str]) -> None:
         told += [
             f"{one.stream} since {one.since}, {one.tries} tries: version {one.version}: {one.error}" for one in waiting
         ]
+        await applier.count_parked()
+        if records := applier.state.parked - len(waiting):
+            told.append(f"records that were no envelopes: {records}, in unreadable_record; --all forgets them")
+        told = told or ["nothing waits"]
     sys.stdout.writelines(f"{line}\n" for line in told)
     if any(reasons.values()):
         raise SystemExit(1)
