@@ -12,7 +12,8 @@ from helpdesk.ids import new_id
 from helpdesk.recorded import Metadata, Stream
 
 OPEN_AT_ONCE: Final = 1000
-"""A ticket's events lie this many events apart: no batch of a consumer holds two of one stream."""
+"""A ticket's events lie this many events apart. A consumer that is behind reads one partition after the other, so its
+batches still hold several events of a stream; one that keeps up does not."""
 PER_COMMAND: Final = 200
 BEGUN: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -41,7 +41,7 @@ class ConsumerSettings:
     bootstrap: str
     topic: str
     group: str
-    max_records: int = 1_000
+    max_records: int = 3_000
     switch: str | None = None
     limits: Limits = Limits()
     tells: bool = True
