@@ -230,7 +230,7 @@ async def test_functions_are_granted_to_those_who_need_them(store: Engine) -> No
         rights.setdefault(login, set()).add(function)
     assert rights.get("public", set()) == set()
     assert rights["command_api"] == {f"events.{name}" for name in LOOK_UPS} | {
-        "events.append", "events.read_stream", "events.read_stream_as_of", "events.forget_answers",
+        "events.append", "events.append_all", "events.read_stream", "events.read_stream_as_of", "events.forget_answers",
         "events.take_ticket_numbers", "events.mend_ticket_numbers"}  # fmt: skip
     assert rights["command_relay"] == {
         "events.feed", "events.feed_held_back", "events.relay_lead", "events.relay_reset"}  # fmt: skip

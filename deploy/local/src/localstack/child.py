@@ -73,7 +73,9 @@ class Child:
     def start(self) -> None:
         """Begin; `wait_ready` tells when it serves."""
         if self._thread is not None and self._thread.is_alive():
-            return
+            if not self.failure:
+                return
+            self._thread.join()  # it has given up, and is about to end
         self.failure = None
         self._stopping.clear()
         self._deaths.clear()
