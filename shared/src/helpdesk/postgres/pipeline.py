@@ -23,13 +23,13 @@ _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 class Pipeline:
     """A statement in flight, and the next behind it, on a connection that nobody else uses meanwhile.
 
-    It is not prepared under a name: the driver forgets all names of a connection (DEALLOCATE ALL) whenever a
-    transaction is rolled back there.
+    It is prepared without a name, anew by each pipeline: names do not outlast a transaction that is rolled back on the
+    connection, when the driver drops them all.
     """
 
     def __init__(self, connection: Connection, statement: bytes) -> None:
         self._connection, self._pg = connection, connection.pgconn
-        self._statement = statement
+        self._statement, self._prepared = statement, False
         self._loop = asyncio.get_running_loop()
         self._socket = self._pg.socket  # a connection that is lost does not tell it any more
         self._under_way: deque[asyncio.Future[None]] = deque()
@@ -51,7 +51,10 @@ class Pipeline:
         done = self._loop.create_future()
         self._under_way.append(done)
         try:
-            self._pg.send_query_params(self._statement, arguments)
+            if not self._prepared:
+                self._pg.send_prepare(b"", self._statement)
+                self._prepared = True
+            self._pg.send_query_prepared(b"", arguments)
             self._pg.pipeline_sync()
         except psycopg.OperationalError as error:  # the socket is closed already, and the reader hears nothing any more
             self._break(error)
@@ -94,7 +97,7 @@ class Pipeline:
                 if result.status == ExecStatus.PIPELINE_SYNC:
                     self._answer()
                 elif result.status in _FAILED and self._error is None:
-                    self._error = error_from_result(result, "utf-8")
+                    self._error, self._prepared = error_from_result(result, "utf-8"), False
         except psycopg.OperationalError as error:
             self._break(error)
 
