@@ -15,6 +15,9 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 WAIT_FOR_CONNECTION_S: Final = 2.0
+GIVEN_UP_AFTER_S: Final = 3.0
+"""The pool's attempts to connect come ever more seldom; once given up, the next who asks begins a new one at once. So a
+database that comes back after a long time is found soon."""
 STATEMENT_TIMEOUT_MS: Final = 5_000
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
         open=False,
         name=name,
         timeout=WAIT_FOR_CONNECTION_S,
-        reconnect_timeout=60.0,
+        reconnect_timeout=GIVEN_UP_AFTER_S,
         check=check,
         kwargs={
             "autocommit": True,
