@@ -122,8 +122,8 @@ class System:
             child.stop()
 
     def cpu_s(self) -> dict[str, float]:
-        """What every part has computed so far, the servers and their children included."""
-        names = [*PARTS, "postgres", "kafka"]
+        """What every part that runs has computed so far, the servers and their children included."""
+        names = [name for name in (*PARTS, "postgres", "kafka") if self.stack.child(name).pid is not None]
         return {name: tree_cpu_s(self.pid(name)) for name in names} | self._backends_cpu_s()
 
     def _backends_cpu_s(self) -> dict[str, float]:
