@@ -168,7 +168,7 @@ FAULTS: Final = (
         members.handler_slower_than_the_poll_interval,
         engine=(
             "test_consumer_group.py::test_a_handler_that_is_slower_than_the_poll_interval_gets_on_all_the_same",
-            "test_consumer_group.py::test_a_zombie_whose_writes_collide_with_nothing_loses_on_the_guard_alone",
+            "test_consumer_group.py::test_a_zombie_whose_writes_collide_with_nothing_counts_nothing_twice",
             "test_consumer_group.py::"
             "test_when_a_task_of_the_client_ends_by_a_stray_cancellation_the_consumer_begins_again",
         ),
