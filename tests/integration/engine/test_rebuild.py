@@ -451,7 +451,7 @@ async def test_a_million_events_are_rebuilt_while_writes_go_on(own: Engine) -> N
     assert (await rebuild(own, "--drop-former"))[0] == 0
     streams = await retitle(own, 4)
     async with projecting(own):
-        # Without progress it reads the whole history, from the store and behind that from Kafka, and drops what it knows.
+        # Without progress it reads the whole history, from the store and then from Kafka, and drops what it knows.
         await projected(own, within_s=300)
         await retitle(own, 4)
         await projected(own, within_s=300)
