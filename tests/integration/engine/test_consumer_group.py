@@ -87,7 +87,8 @@ create table if not exists views.tally (tenant_id uuid, stream_id uuid primary k
 grant select, insert, update on views.tally to views_background"""
 COUNT = """
 insert into views.tally as t values (%s, %s, %s)
-on conflict (stream_id) do update set events = t.events + excluded.events"""
+on conflict (stream_id) do update set events = t.events + excluded.events
+returning events"""
 STANDS_BEFORE_A_LOCK = """
 select exists (select from pg_locks l join pg_stat_activity a using (pid)
     where not l.granted and a.application_name = 'test-consumer')"""
@@ -239,8 +240,8 @@ async def test_a_zombie_whose_writes_collide_with_nothing_counts_nothing_twice(
 
     async def count(connection: Connection, batches: Sequence[StreamBatch]) -> None:
         for batch in batches:
-            await connection.execute(COUNT, (batch.stream.tenant_id, batch.stream.id, len(batch.events)))
-            # Not a try that only hoped for no gap.
+            done = await connection.execute(COUNT, (batch.stream.tenant_id, batch.stream.id, len(batch.events)))
+            await done.fetchone()  # the guard is moved when the server answers: until then all of it is only sent
             if (batch.stream, batch.from_version) == (stream, before) and not working.is_set():
                 working.set()
                 await goes_on.wait()
