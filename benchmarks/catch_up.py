@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -19,8 +20,11 @@ from benchmarks.system import System
 from helpdesk.eventstore.store import EventStore
 from helpdesk.postgres.pool import open_pool
 from localstack.paths import ROOT
+from localstack.ports import Ports
 
 COPIES: Final = 3
+PROJECTORS: Final = (1, 2)
+"""By one process, and by one for each processor of this kind of machine."""
 BUILT: Final = "select extract(epoch from indexed_at - started_at) from views.rebuild order by id desc limit 1"
 LOOK_S: Final = 0.02
 
@@ -44,31 +48,35 @@ async def _measure(system: System, knobs: Knobs) -> list[Row]:
     for name in EFFECTS:
         system.stack.stop(name)  # what they do with a backlog would be missing from what the projector can
     copies = Copies(system.stack.admin_dsn)
-    rounds = [await _round(system, copies, knobs.backlog) for _ in range(knobs.rounds)]
+    rounds = [[await _round(system, copies, knobs.backlog, n) for n in PROJECTORS] for _ in range(knobs.rounds)]
     rebuilt, copied, notes = await _rebuilt(system)
     return [
-        Row(
-            row="4",
-            name=f"projector catch-up, {knobs.rounds} × {knobs.backlog:,} events | COPY of the same rows",
-            unit="events/s",
-            measured=median(one.caught_up_per_s for one in rounds),
-            limit=median(one.copied_per_s for one in rounds),
-            goal=Goal("≥", 0.15),
-            notes={"relayed, events/s": median(one.relayed_per_s for one in rounds)},
+        *(
+            Row(
+                row="4",
+                name=f"catch-up of {n} projector{'s' * (n > 1)}, {knobs.rounds} × {knobs.backlog:,} events"
+                " | COPY of the same rows",
+                unit="events/s",
+                measured=median(one.caught_up_per_s for one in of_one_kind),
+                limit=median(one.copied_per_s for each in rounds for one in each),
+                goal=Goal("≥", 0.15),
+                notes={"relayed, events/s": median(one.relayed_per_s for one in of_one_kind)},
+            )
+            for n, of_one_kind in zip(PROJECTORS, zip(*rounds, strict=True), strict=True)
         ),
         Row("4", f"rebuild of {notes['events']:,} events | COPY of the same rows", "events/s", rebuilt, copied,
             Goal("≥", 0.25), notes),
     ]  # fmt: skip
 
 
-async def _round(system: System, copies: Copies, count: int) -> Round:
+async def _round(system: System, copies: Copies, count: int, projectors: int) -> Round:
     tenant = uuid4()
     system.stack.stop("projector")
     begun = time.perf_counter()
     written = await append(system, tenant, count)
     await system.settled(())
     relayed = written / (time.perf_counter() - begun)
-    caught_up = await _caught_up(system)
+    caught_up = await _caught_up(system, projectors)
     seconds = copies.write(copies.rows_of(tenant))
     return Round(caught_up, written / seconds, relayed)
 
@@ -98,19 +106,25 @@ async def append(system: System, tenant: UUID, count: int) -> int:
         return await lived(EventStore(pool, "events"), tenant, count)
 
 
-async def _caught_up(system: System) -> float:
+async def _caught_up(system: System, projectors: int) -> float:
     """Events per second from the first batch that shows to the last: how long a process takes to start is left out."""
     async with system.ends() as ends:
         wanted = await ends.total()
-    system.stack.child("projector").start()
-    first = done = system.applied("views")
-    while done == first:
-        await asyncio.sleep(LOOK_S)
-        done = system.applied("views")
-    begun, first = time.perf_counter(), done
-    while done < wanted:
-        await asyncio.sleep(LOOK_S)
-        done = system.applied("views")
-    rate = (wanted - first) / (time.perf_counter() - begun)
-    system.stack.wait_ready("projector")
+    with ExitStack() as others:
+        for n in range(1, projectors):
+            port = Ports.free().projector
+            others.enter_context(
+                system.beside(f"projector-{n}", ("projector", "run"), port, "PROJECTOR_PORT", wait=False)
+            )
+        system.stack.child("projector").start()
+        first = done = system.applied("views")
+        while done == first:
+            await asyncio.sleep(LOOK_S)
+            done = system.applied("views")
+        begun, first = time.perf_counter(), done
+        while done < wanted:
+            await asyncio.sleep(LOOK_S)
+            done = system.applied("views")
+        rate = (wanted - first) / (time.perf_counter() - begun)
+        system.stack.wait_ready("projector")
     return rate

@@ -25,7 +25,7 @@ class Knobs:
         return cls(
             rounds=rounds,
             window_s=2.0 if quick else 4.0,
-            backlog=5_000 if quick else 1_000_000 // rounds if full else 40_000,
+            backlog=5_000 if quick else 1_000_000 // rounds if full else 100_000,
             long_load_s=10.0 if quick else 60.0,
             rows=frozenset(filter(None, environment.get("ROWS", "").split(","))),
             profile=profile,

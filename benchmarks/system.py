@@ -93,11 +93,13 @@ class System:
         return Ends(self.stack.kafka_bootstrap, places)
 
     @contextmanager
-    def beside(self, name: str, module: Sequence[str], port: int) -> Iterator[Child]:
-        """A process of the benchmark's own that is told the same as the command API, but listens at `port`."""
-        environment = {**self.stack.environment, "COMMAND_API_PORT": str(port)}
+    def beside(
+        self, name: str, module: Sequence[str], port: int, variable: str = "COMMAND_API_PORT", *, wait: bool = True
+    ) -> Iterator[Child]:
+        """A process more that is told the same as a part of the system, but listens at `port`."""
+        environment = {**self.stack.environment, variable: str(port)}
         command = Command((sys.executable, "-m", *module), environment, ROOT)
-        with self._started(Spec(name, command, lambda: _answers(port), port, tier=1)) as child:
+        with self._started(Spec(name, command, lambda: _answers(port), port, tier=1), wait=wait) as child:
             yield child
 
     @contextmanager
@@ -113,10 +115,11 @@ class System:
             self.stack.start(name)
 
     @contextmanager
-    def _started(self, spec: Spec) -> Iterator[Child]:
+    def _started(self, spec: Spec, *, wait: bool = True) -> Iterator[Child]:
         child = self.stack.supervisor.start(spec)
         try:
-            child.wait_ready()
+            if wait:
+                child.wait_ready()
             yield child
         finally:
             child.stop()

@@ -2,10 +2,9 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from helpdesk.events import Event
@@ -16,8 +15,7 @@ SHARDS: Final = 1024
 """Streams are spread over this many shards; a shard never changes, so order survives any number of partitions."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Stream:
+class Stream(NamedTuple):
     """The name of one aggregate's history."""
 
     tenant_id: UUID
@@ -37,8 +35,7 @@ class Stream:
         return f"{self.type}/{self.id}@{self.tenant_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(NamedTuple):
     """Who acted, and what led to what. Ids only: no names, no secrets."""
 
     actor: UUID | None
@@ -58,8 +55,7 @@ class Metadata:
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in the feed: commit order is the order of (xid, position)."""
 
     xid: int
@@ -69,8 +65,7 @@ class Cursor:
 START: Final = Cursor(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(NamedTuple):
     """One row of an event table. `event` is None for a type that this version does not know (ignored and counted).
 
     `ordinal` counts within the command over all its streams from 1; `remaining` is the number of events of this

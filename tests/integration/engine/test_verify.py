@@ -225,7 +225,7 @@ SPOILT = {
     "a row differs": (
         "I4", f"update views.tickets set title = 'Other' where id = {FIRST}", "differs in title"),
     "a json differs in its text": (
-        "I4", f"update views.tickets set metadata = '{{\"a\":1.5}}' where id = {FIRST}", "differs in metadata"),
+        "I4", f"update views.tickets set metadata = '{{\"a\": 1.5}}' where id = {FIRST}", "differs in metadata"),
     "a row is gone": ("I4", "delete from views.comments", "has no row"),
     "a row too many": (
         "I4", f"insert into views.activities select tenant_id, ticket_id, 77, id, type, changes, is_internal, "

@@ -1,6 +1,5 @@
 """The SQL of the views: load the rows that a batch touches, write what they became. In bulk, never row by row."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -17,6 +16,7 @@ from projector.domain.activities import ActivityRow
 from projector.domain.comments import CommentRow
 from projector.domain.people import PersonRow
 from projector.domain.tenants import TenantRow
+from projector.domain.text import json_text
 from projector.domain.tickets import TicketRow
 
 Asked: TypeAlias = AsyncCursor[DictRow]
@@ -205,7 +205,7 @@ def _plain(row: Any) -> dict[str, Any]:
     values = dict(zip(names, values_of(row), strict=True))
     for name in as_text:
         if values[name] is not None:
-            values[name] = json.dumps(values[name])
+            values[name] = json_text(values[name])
     return values
 
 

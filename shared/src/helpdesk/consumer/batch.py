@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from helpdesk.bus.envelope import Unreadable
@@ -16,8 +16,7 @@ class Diverged(Exception):
     """A version that was applied carries another event now: this store is not the one that was consumed before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One event and where it stood."""
 
     partition: int

@@ -104,16 +104,24 @@ def evolve(ticket: T, event: happened.TicketEvent) -> T:
 
 def fold(ticket: Ticket | None, events: Iterable[happened.TicketEvent], name: object) -> Ticket:
     """The ticket after more of its history. Raises ValueError, with its `name`, when that lacks its beginning."""
+    touched: happened.TicketEvent | None = None
     for event in events:
         if isinstance(event, happened.TicketCreated):
             ticket = created(event)
         elif ticket is None:
             raise ValueError(f"{name} does not begin with its creation but with {type(event).__name__}")
+        elif isinstance(event, _ONLY_TOUCH):
+            touched = event  # whatever comes next moves `updated_at` again: one replacement for all of them
+            continue
         else:
             ticket = evolve(ticket, event)
+        touched = None
     if ticket is None:
         raise ValueError(f"{name} has no event that makes a ticket")
-    return ticket
+    return evolve(ticket, touched) if touched else ticket
+
+
+_ONLY_TOUCH: Final = (happened.CommentAdded, happened.CommentEdited, happened.CommentDeleted)
 
 
 def unique(tags: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 from uuid import UUID
 
 from helpdesk.events import ticket as happened
@@ -25,17 +25,23 @@ class ActivityRow:
 def of(event: happened.TicketEvent, version: int, event_id: UUID) -> ActivityRow:
     """The activity that an event makes."""
     type_, changes = _described(event)
-    internal = (
-        isinstance(event, happened.CommentAdded | happened.CommentEdited | happened.CommentDeleted)
-        and event.is_internal
-    )
+    internal = isinstance(event, _OF_COMMENTS) and event.is_internal
     return ActivityRow(version, event_id, type_, changes, internal, event.by, event.at)
 
 
+_OF_COMMENTS: Final = (happened.CommentAdded, happened.CommentEdited, happened.CommentDeleted)
+
+
 def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
-    match event:
+    match event:  # what is frequent first: each case that does not fit costs
         case happened.TicketCreated():
             return "CREATED", {}
+        case happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
+            return _commented(event)
+        case happened.TicketAssigned():
+            return "ASSIGNED", _change("assignedToId", event.previous, event.assignee_id)
+        case happened.TicketResolved():
+            return _ended(event.previous, "resolved", event.resolution)
         case happened.TicketRetitled():
             return "UPDATED", _change("title", event.previous, event.title)
         case happened.TicketDescriptionRewritten():
@@ -48,8 +54,6 @@ def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
             return "UPDATED", {"tags": {"removed": list(event.tags)}}
         case happened.TicketPrioritized():
             return "PRIORITY_CHANGED", _change("priority", event.previous, event.priority)
-        case happened.TicketAssigned():
-            return "ASSIGNED", _change("assignedToId", event.previous, event.assignee_id)
         case happened.TicketUnassigned():
             return "ASSIGNED", _change("assignedToId", event.previous, None)
         case happened.TicketStarted():
@@ -58,8 +62,6 @@ def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
             return "STATUS_CHANGED", _change("status", event.previous, "open")
         case happened.TicketReopened():
             return "STATUS_CHANGED", _change("status", event.previous, event.status)
-        case happened.TicketResolved():
-            return _ended(event.previous, "resolved", event.resolution)
         case happened.TicketClosed():
             return _ended(event.previous, "closed", event.resolution)
         case happened.TicketWaitStarted():
@@ -68,8 +70,6 @@ def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
             return "UPDATED", _change("waitingOn", event.previous, None)
         case happened.TicketDeleted():
             return "DELETED", {}
-        case happened.CommentAdded() | happened.CommentEdited() | happened.CommentDeleted():
-            return _commented(event)
         case happened.TicketRedacted():
             return "REDACTED", {"redacted": {"activityId": str(event.event_id), "fields": list(event.fields)}}
         case _:

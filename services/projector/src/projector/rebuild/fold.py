@@ -1,6 +1,5 @@
 """Every view as the fold of whole streams: the same pure functions as the projector's, to rows as COPY takes them."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, get_args
@@ -14,6 +13,7 @@ from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.recorded import Stream
 from projector.domain import activities, comments, people, tenants, tickets
+from projector.domain.text import json_text
 
 Row: TypeAlias = tuple[Any, ...]
 _KNOWN: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -151,8 +151,7 @@ def _tenants(history: History) -> Iterator[Row]:
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    """As `projector.store` writes it, byte for byte: `json` keeps what it was given."""
-    return None if value is None else json.dumps(value)
+    return None if value is None else json_text(value)
 
 
 VIEWS: Final = (
