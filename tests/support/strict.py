@@ -43,11 +43,16 @@ NOTIFICATION: Final = has(
     data={"type": "object"},
 )
 """One of any type, newer ones included."""
-ACTIVITY: Final = has(shapes.ACTIVITY, type={"type": "string", "pattern": "^[A-Z]+(_[A-Z]+)*$"})
-DETAIL: Final = has(shapes.TICKET_DETAIL, activities={**array(ACTIVITY), "minItems": 1}, comments=array(has(
-    shapes.COMMENT, content=shapes.TEXT)))  # fmt: skip
+OPERATOR: Final = has(shapes.PERSON, id={"const": "00000000-0000-0000-0000-000000000000"})
+"""Who acts when an operator does: nobody's account."""
+ACTIVITY: Final = has(
+    shapes.ACTIVITY,
+    type={"type": "string", "pattern": "^[A-Z]+(_[A-Z]+)*$"},
+    actor=either(shapes.PERSON, OPERATOR),
+)
 COMMENT: Final = has(shapes.COMMENT, content=shapes.TEXT)
 """Also one whose text was redacted."""
+DETAIL: Final = has(shapes.TICKET_DETAIL, activities={**array(ACTIVITY), "minItems": 1}, comments=array(COMMENT))
 ATTACHMENT: Final = has(
     id=shapes.ID,
     filename=shapes.TEXT,

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
 from helpdesk.http.json import dumps
 from helpdesk.http.shapes import UserShape
-from helpdesk.http.wire import Answer, Body, Id, text
+from helpdesk.http.wire import Answer, Body, Id, partial, text
 
 PRIORITIES: Final = ("low", "medium", "high", "critical")
 STATUSES: Final = ("open", "in_progress", "resolved", "closed")
@@ -88,17 +88,26 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
-Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
+Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email), Field(examples=["nora@example.org"])]
+Password: TypeAlias = Annotated[StrictStr, text(8, 1000), Field(examples=["SecurePass123!"])]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
-Name: TypeAlias = Annotated[StrictStr, text(1, 200)]
-Title: TypeAlias = Annotated[StrictStr, text(1, 200)]
-Description: TypeAlias = Annotated[StrictStr, text(0, 5000)]
-Content: TypeAlias = Annotated[StrictStr, text(1, 2000)]
-Priority: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*PRIORITIES)]
-Status: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*STATUSES, "cancelled", "pending", "on_hold")]
-Resolution: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*RESOLUTIONS)]
-WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON)]
+Name: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["Nora"])]
+Title: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["The printer is on fire"])]
+Description: TypeAlias = Annotated[StrictStr, text(0, 5000), Field(examples=["Since this morning."])]
+Content: TypeAlias = Annotated[StrictStr, text(1, 2000), Field(examples=["Any news?"])]
+Priority: TypeAlias = Annotated[
+    StrictStr, BeforeValidator(_word), _one_of(*PRIORITIES), Field(examples=[*PRIORITIES, "urgent"])
+]
+Status: TypeAlias = Annotated[
+    StrictStr,
+    BeforeValidator(_word),
+    _one_of(*STATUSES, "cancelled", "pending", "on_hold"),
+    Field(examples=["in_progress", "open", "resolved", "closed", "cancelled", "pending", "on_hold"]),
+]
+Resolution: TypeAlias = Annotated[
+    StrictStr, BeforeValidator(_word), _one_of(*RESOLUTIONS), Field(examples=[*RESOLUTIONS])
+]
+WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON), Field(examples=[*WAITING_ON])]
 Tags: TypeAlias = Annotated[list[Annotated[StrictStr, text(1, 50)]], Field(max_length=50)]
 Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_metadata)]
 
@@ -151,6 +160,8 @@ class CreateTicketBody(Body):
 class EditTicketBody(Body):
     """Partial: only fields that are named count; null clears the fields that may be empty."""
 
+    model_config = ConfigDict(json_schema_extra=partial)
+
     title: Title = ""
     description: Description = ""
     priority: Priority = ""
@@ -197,6 +208,10 @@ class FlatCommentBody(CommentBody):
 
 
 class EditCommentBody(Body):
+    """The new text; without one nothing changes."""
+
+    model_config = ConfigDict(json_schema_extra=partial)
+
     content: Content = ""
 
     @property

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.http.app import API, problems
-from helpdesk.http.etag import respond
+from helpdesk.http.etag import UNCHANGED, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
@@ -30,8 +30,14 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
-    @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401))
+    @router.get(
+        PATH,
+        summary="One's own notifications",
+        response_model=NotificationList,
+        responses={**UNCHANGED, **problems(400, 401)},
+    )
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. The entity tag makes polling cheap."""
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
         listing = _listing(caller, wanted)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
@@ -41,18 +47,24 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         return response
 
     @router.get(
-        f"{PATH}/unread-count", summary="How many are unread", response_model=CountShape, responses=problems(401)
+        f"{PATH}/unread-count",
+        summary="How many are unread",
+        response_model=CountShape,
+        responses={**UNCHANGED, **problems(401)},
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
+        """Counted when asked, so it is exact."""
         count = await feed.count(pool, caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
     @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401))
     async def mark_all_read(caller: Caller) -> CountShape:
+        """Answers how many were unread until now."""
         return CountShape(count=await feed.mark_all_read(pool, caller))
 
     @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404))
     async def mark_read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
+        """Twice is as good as once."""
         row = await feed.mark_read(pool, caller, id)
         if row is None:
             raise _unknown()
@@ -60,6 +72,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
 
     @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404))
     async def delete(caller: Caller, id: Id) -> None:  # noqa: A002 - the name in the path
+        """For ever, and for the caller alone."""
         if not await feed.delete(pool, caller, id):
             raise _unknown()
 

@@ -63,10 +63,12 @@ def document_routes() -> APIRouter:
 
     @router.get("/openapi.json", summary="This document")
     async def openapi() -> Response:
+        """OpenAPI 3.1 of everything behind this origin."""
         return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @router.get("/api-docs", summary="Pages to read it", response_class=HTMLResponse)
     async def pages() -> Response:
+        """Swagger UI, with all that it loads from this origin."""
         return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
     @router.get("/api-docs/start.js", include_in_schema=False)

@@ -31,15 +31,18 @@ def public_routes(jwks_file: Path) -> APIRouter:
 
     @router.get(f"{API}/", tags=["health"], summary="Where things are", responses={200: {"model": Welcome}})
     async def welcome() -> Response:
+        """The first address of each resource, and of these pages."""
         return _answer(_WELCOME)
 
     @router.get("/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
     @router.get(f"{API}/health", tags=["health"], summary="The service answers", responses={200: {"model": Health}})
     async def health() -> Response:
+        """For whoever watches from outside: never counted, never cached."""
         return _answer(Health(status="ok", timestamp=utc_now()))
 
     @router.get("/.well-known/jwks.json", tags=["auth"], summary="The public keys that tokens are checked by")
     async def jwks() -> Response:
+        """A JSON Web Key Set (RFC 7517); a token's `kid` names its key."""
         return FileResponse(jwks_file, media_type="application/json", headers={"Cache-Control": "public, max-age=60"})
 
     return router
