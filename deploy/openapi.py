@@ -113,6 +113,8 @@ def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]
         if "HTTPValidationError" not in json.dumps(response)
     }
     everywhere = {str(status): _problem(status) for status in _statuses(operation, path)}
+    if method == "get" and operation.get("security"):
+        everywhere["304"] = {"description": "The caller has it already (If-None-Match)."}
     responses = {**everywhere, **{status: _described(status, one) for status, one in declared.items()}}
     name = "_".join([method, *(part.strip("{}") for part in path.split("/") if part not in ("", "api"))])
     return {
@@ -125,7 +127,7 @@ def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]
 
 
 def _statuses(operation: dict[str, Any], path: str) -> list[int]:
-    statuses = list(OF_EVERY_ADDRESS)
+    statuses = [*OF_EVERY_ADDRESS, *([503] if path == "/health/ready" else [])]
     if path.startswith("/api/v1/") and path not in UNCOUNTED:
         statuses += OF_EVERY_CALL
     if operation.get("security"):

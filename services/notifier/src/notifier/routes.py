@@ -9,7 +9,7 @@ from starlette.responses import Response
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.http.app import API, problems
-from helpdesk.http.etag import UNCHANGED, respond
+from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
@@ -30,12 +30,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
-    @router.get(
-        PATH,
-        summary="One's own notifications",
-        response_model=NotificationList,
-        responses={**UNCHANGED, **problems(400, 401)},
-    )
+    @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401))
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
         """A bare array, newest first; with a paging parameter a page. The entity tag makes polling cheap."""
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
@@ -47,10 +42,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         return response
 
     @router.get(
-        f"{PATH}/unread-count",
-        summary="How many are unread",
-        response_model=CountShape,
-        responses={**UNCHANGED, **problems(401)},
+        f"{PATH}/unread-count", summary="How many are unread", response_model=CountShape, responses=problems(401)
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
         """Counted when asked, so it is exact."""

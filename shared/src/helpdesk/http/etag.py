@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,10 +9,6 @@ from starlette.responses import Response
 from helpdesk.http.problem import Problem
 
 _VERSION = re.compile(r'(?:W/)?"v(\d{1,9})(?:\.[^"]*)?"')
-
-
-UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The caller has it already (If-None-Match)"}}
-"""The `responses=` that `respond` adds to a read."""
 
 
 def etag(version: int, body: bytes) -> str:
