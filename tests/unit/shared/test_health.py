@@ -1,5 +1,7 @@
 """What a process that cannot do its work tells: the body of every error, and the reasons."""
 
+from functools import partial
+
 import httpx
 
 from helpdesk.http.app import build_api, edge
@@ -7,12 +9,13 @@ from helpdesk.http.health import Degraded, health_routes
 from support.shapes import ERROR, fits
 
 
-async def told(**reasons: str | None) -> httpx.Response:
-    async def says(reason: str | None) -> str | None:
-        return reason
+async def said(reason: str | None) -> str | None:
+    return reason
 
+
+async def told(**reasons: str | None) -> httpx.Response:
     app = build_api("test")
-    app.include_router(health_routes({name: lambda reason=reason: says(reason) for name, reason in reasons.items()}))
+    app.include_router(health_routes({name: partial(said, reason) for name, reason in reasons.items()}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test") as client:
         return await client.get("/health/ready")
 
