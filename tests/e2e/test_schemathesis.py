@@ -1,8 +1,8 @@
 """Whatever a client sends, in form or out of it, a route answers what the document promises: no 500, no status that is
 not named, no body of another shape or content type.
 
-Schemathesis makes the requests from the document, half of them against its schemas. Ids are now and then those of real
-things; who asks is drawn too. The tenant is the tests' own.
+Schemathesis makes the requests from the document, half of them against its schemas. Who asks is drawn, and with how
+much care: some have ids of real things and what a body must have. The tenant is the tests' own.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
 from schemathesis import Case
 from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
@@ -24,13 +25,15 @@ from schemathesis.specs.openapi.checks import response_headers_conformance, resp
 
 from localstack.stack import Stack
 from support.casts import ROLES, Cast, founded, furnished
-from support.document import Json, Operation, document, is_id, operation_at, operations
+from support.document import Json, Operation, document, is_id, operation_at, operations, sample
 from support.people import People
 from support.strict import found
 
 AnyCase: TypeAlias = Case[Any]
 NOBODY = "nobody"
 FEW, MANY = 20, 200
+IDS, HEADERS, FIELDS = 1, 2, 3
+"""How careful a request is; each with what stands before it."""
 LAST = ("DELETE", "POST /api/v1/auth/logout", "PUT /api/v1/auth/me/password")
 IN_ORDER = sorted(operations(), key=lambda one: str(one).startswith(LAST))
 """What destroys comes last, so that others still find something."""
@@ -68,12 +71,17 @@ def requests_of(operation: APIOperation[Any, Any, Any, Any]) -> st.SearchStrateg
     return st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes])
 
 
-def real(operation: Operation, case: AnyCase, things: Mapping[str, str]) -> None:
-    """Put ids of things that there are into the path, where they are known."""
+def carefully(operation: Operation, case: AnyCase, things: Mapping[str, str], care: int) -> None:
+    """Make a request get further: with ids of real things, without odd headers, with what a body must have."""
     kinds, schemas = operation.kinds(), operation.parameters("path")
-    for name, kind in kinds.items():
+    for name, kind in kinds.items() if care >= IDS else ():
         if is_id(schemas[name]) and kind in things and isinstance(case.path_parameters, dict):
             case.path_parameters[name] = things[kind]
+    if care >= HEADERS:
+        case.headers = CaseInsensitiveDict({})
+    if care >= FIELDS and operation.body is not None and isinstance(case.body, dict):
+        case.body = {**case.body, **sample(operation.body)}
+        case.body |= {name: things["ticket"] for name in case.body if name == "ticketId"}
 
 
 def answer_of(case: AnyCase, origin: str, session: requests.Session, token: str | None) -> None:
@@ -109,10 +117,9 @@ def probe(scene: Scene, operation: Operation, roles: tuple[str, ...], examples: 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=requests_of(found_operation), role=st.sampled_from(roles), is_real=st.booleans())
-    def ask(case: AnyCase, role: str, is_real: bool) -> None:
-        if is_real:
-            real(operation, case, scene.things)
+    @given(case=requests_of(found_operation), role=st.sampled_from(roles), care=st.integers(0, FIELDS))
+    def ask(case: AnyCase, role: str, care: int) -> None:
+        carefully(operation, case, scene.things, care)
         answer_of(case, scene.stack.origin, session, tokens[role])
 
     with requests.Session() as session:
