@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
 from helpdesk.http.json import dumps
 from helpdesk.http.shapes import UserShape
-from helpdesk.http.wire import Answer, Body, Id, partial, text
+from helpdesk.http.wire import Answer, Body, Id, Partial, text
 
 PRIORITIES: Final = ("low", "medium", "high", "critical")
 STATUSES: Final = ("open", "in_progress", "resolved", "closed")
@@ -88,8 +88,8 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email), Field(examples=["nora@example.org"])]
-Password: TypeAlias = Annotated[StrictStr, text(8, 1000), Field(examples=["SecurePass123!"])]
+Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
+Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 Name: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["Nora"])]
 Title: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["The printer is on fire"])]
@@ -157,10 +157,8 @@ class CreateTicketBody(Body):
     tags: Tags | None = None
 
 
-class EditTicketBody(Body):
+class EditTicketBody(Partial):
     """Partial: only fields that are named count; null clears the fields that may be empty."""
-
-    model_config = ConfigDict(json_schema_extra=partial)
 
     title: Title = ""
     description: Description = ""
@@ -207,10 +205,8 @@ class FlatCommentBody(CommentBody):
     ticket_id: Id
 
 
-class EditCommentBody(Body):
+class EditCommentBody(Partial):
     """The new text; without one nothing changes."""
-
-    model_config = ConfigDict(json_schema_extra=partial)
 
     content: Content = ""
 

@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.wire import Answer, Body, Instant, partial, text
+from helpdesk.http.wire import Answer, Body, Instant, Partial, text
 from helpdesk.paging.wire import Envelope, PageQuery, SortOrder
 from webhook_dispatcher.domain.catalogue import classic_of, filter_of
 from webhook_dispatcher.domain.signature import BadSecret, key_of
@@ -50,10 +50,8 @@ class CreateWebhook(Body):
     secret: Secret | None = None
 
 
-class EditWebhook(Body):
+class EditWebhook(Partial):
     """Any of the fields."""
-
-    model_config = ConfigDict(json_schema_extra=partial)
 
     url: Url | None = None
     events: Filters | None = None

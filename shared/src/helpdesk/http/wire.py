@@ -29,10 +29,15 @@ class Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, extra="ignore", frozen=True)
 
 
-def partial(schema: dict[str, Any]) -> None:
-    """`json_schema_extra=` of a body whose absent fields stay as they are: their defaults are no value that is set."""
+def _without_defaults(schema: dict[str, Any]) -> None:
     for field in schema["properties"].values():
         field.pop("default", None)
+
+
+class Partial(Body):
+    """A body whose absent fields stay as they are: their defaults here are no value that is set, and not documented."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class Answer(BaseModel):
