@@ -173,7 +173,7 @@ def _plain_sample(plain: Json, name: str) -> Json:
         case "array":
             return [sample(plain.get("items", {}), name.removesuffix("s"))]
         case "integer" | "number":
-            return plain.get("minimum", 1)
+            return int(plain.get("minimum", plain.get("exclusiveMinimum", 0) + 1))
         case "boolean":
             return False
         case _:
