@@ -37,6 +37,7 @@ ROWS = [
     Row("GET", "/tickets", (200, 200, 200, 200, 200)),
     Row("GET", "/tickets/stats", (200, 200, 200, 200, 200)),
     Row("GET", "/tickets/export?format=csv&createdAfter=2100-01-01", (200, 200, 200, 200, 200)),
+    Row("GET", "/tickets/bulk-update", (405, 405, 405, 405, 405)),
     Row("POST", "/tickets/bulk-update", (403, 403, 200, 200, 200), {"ids": ["{ticket}"], "changes": TITLE}),
     Row("POST", "/tickets", (201, 201, 201, 201, 201), {"title": "New", "description": ""}),
     Row("GET", "/tickets/{ticket}", (200, 403, 200, 200, 404)),
