@@ -11,7 +11,7 @@ from command_api.accounts import Accounts
 from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.passwords import Passwords
-from command_api.routes import auth, comments, tickets
+from command_api.routes import auth, bulk, comments, tickets
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
@@ -75,7 +75,7 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router):
+    for router in (auth.router, bulk.router, tickets.router, comments.router):
         app.include_router(router)
     if parts is not None:
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
