@@ -18,10 +18,12 @@ from command_api.accounts import (
 from command_api.routes.shared import answer, problems_of
 from command_api.wire import AuthResponse, LoginBody, RefreshBody, RegisterBody, SignupBody
 from helpdesk.http import shapes
+from helpdesk.http.access import PUBLIC, Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.problem import Problem
 
 router = APIRouter(prefix=f"{API}/auth", tags=["identity"])
+_OPEN = access(PUBLIC, Rate.AUTHENTICATION)
 
 
 async def _accounts(request: Request) -> Accounts:
@@ -33,7 +35,7 @@ Identity: TypeAlias = Annotated[Accounts, Depends(_accounts)]
 
 
 @router.post("/signup", status_code=201, summary="Sign up", response_model=AuthResponse,
-             responses=problems(400, 403, 404, 409, 503))  # fmt: skip
+             responses=problems(400, 403, 404, 409, 503), openapi_extra=_OPEN)  # fmt: skip
 async def signup(accounts: Identity, body: SignupBody) -> Response:
     """A new account of role USER in a tenant that admits it, signed in at once."""
     async with problems_of():
@@ -47,7 +49,7 @@ async def signup(accounts: Identity, body: SignupBody) -> Response:
 
 
 @router.post("/register", status_code=201, summary="Register without signing in", response_model=shapes.UserShape,
-             responses=problems(400, 403, 404, 409, 503))  # fmt: skip
+             responses=problems(400, 403, 404, 409, 503), openapi_extra=_OPEN)  # fmt: skip
 async def register(accounts: Identity, body: RegisterBody) -> Response:
     """A new account of role USER in the tenant of this id; no tokens."""
     name = f"{body.first_name} {body.last_name}"
@@ -61,7 +63,8 @@ async def register(accounts: Identity, body: RegisterBody) -> Response:
     return answer(_user(account), status=201, positions=account.positions, visible=account.visible)
 
 
-@router.post("/login", summary="Log in", response_model=AuthResponse, responses=problems(400, 401, 503))
+@router.post("/login", summary="Log in", response_model=AuthResponse, responses=problems(400, 401, 503),
+             openapi_extra=_OPEN)  # fmt: skip
 async def login(accounts: Identity, body: LoginBody) -> Response:
     """Without `tenantSlug` the password is tried against every account of the address."""
     try:
@@ -74,7 +77,7 @@ async def login(accounts: Identity, body: LoginBody) -> Response:
 
 
 @router.post("/refresh", summary="Renew an access token", response_model=AuthResponse,
-             responses=problems(400, 401, 503))  # fmt: skip
+             responses=problems(400, 401, 503), openapi_extra=_OPEN)  # fmt: skip
 async def refresh(accounts: Identity, body: RefreshBody) -> Response:
     """The refresh token is returned unchanged and stays valid until it expires."""
     try:

@@ -15,6 +15,7 @@ from command_api.wire import CommentBody, EditCommentBody, FlatCommentBody
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.http import shapes
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import Problem
@@ -24,12 +25,13 @@ from helpdesk.ids import new_id
 router = APIRouter(prefix=API, tags=["comments"])
 TicketId: TypeAlias = Annotated[Id, Path(alias="ticketId")]
 CommentId: TypeAlias = Annotated[Id, Path(alias="id")]
+_WRITE = access("tickets:write", Rate.WRITES)
 _ADD = problems(400, 401, 403, 404, 409, 413, 503)
 _EDIT = problems(400, 401, 404, 409, 412, 413, 503)
 
 
 @router.post("/tickets/{ticketId}/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
-             response_model=shapes.CommentShape)  # fmt: skip
+             response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
 async def add_nested(
     request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, body: CommentBody
 ) -> Response:
@@ -38,16 +40,18 @@ async def add_nested(
 
 
 @router.post("/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
-             response_model=shapes.CommentShape)  # fmt: skip
+             response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
 async def add_flat(request: Request, caller: Caller, shell: Shell, body: FlatCommentBody) -> Response:
     """The same, with the ticket in the body."""
     return await _add(request, caller, shell, body.ticket_id, body)
 
 
 @router.put("/tickets/{ticketId}/comments/{id}", summary="Edit a comment", responses=_EDIT,
-            response_model=shapes.CommentShape, operation_id="replace_ticket_comment")  # fmt: skip
+            response_model=shapes.CommentShape, operation_id="replace_ticket_comment",
+            openapi_extra=_WRITE)  # fmt: skip
 @router.patch("/tickets/{ticketId}/comments/{id}", summary="Edit a comment", responses=_EDIT,
-              response_model=shapes.CommentShape, operation_id="edit_ticket_comment")  # fmt: skip
+              response_model=shapes.CommentShape, operation_id="edit_ticket_comment",
+              openapi_extra=_WRITE)  # fmt: skip
 async def edit_nested(
     request: Request,
     caller: Caller,
@@ -62,9 +66,11 @@ async def edit_nested(
 
 
 @router.put("/comments/{id}", summary="Edit a comment", responses=_EDIT,
-            response_model=shapes.CommentShape, operation_id="replace_comment")  # fmt: skip
+            response_model=shapes.CommentShape, operation_id="replace_comment",
+            openapi_extra=_WRITE)  # fmt: skip
 @router.patch("/comments/{id}", summary="Edit a comment", responses=_EDIT,
-              response_model=shapes.CommentShape, operation_id="edit_comment")  # fmt: skip
+              response_model=shapes.CommentShape, operation_id="edit_comment",
+              openapi_extra=_WRITE)  # fmt: skip
 async def edit_flat(
     request: Request,
     caller: Caller,
@@ -78,7 +84,7 @@ async def edit_flat(
 
 
 @router.delete("/tickets/{ticketId}/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT,
-               response_class=Response)  # fmt: skip
+               response_class=Response, openapi_extra=_WRITE)  # fmt: skip
 async def delete_nested(
     request: Request,
     caller: Caller,
@@ -91,7 +97,8 @@ async def delete_nested(
     return await _delete(request, caller, shell, ticket_id, comment_id, if_match)
 
 
-@router.delete("/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT, response_class=Response)
+@router.delete("/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT,
+               response_class=Response, openapi_extra=_WRITE)  # fmt: skip
 async def delete_flat(
     request: Request, caller: Caller, shell: Shell, comment_id: CommentId, if_match: IfMatch = None
 ) -> Response:

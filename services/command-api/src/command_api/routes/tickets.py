@@ -15,6 +15,7 @@ from command_api.wire import CreateTicketBody, EditTicketBody
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.http import shapes
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import Problem, invalid
@@ -23,6 +24,7 @@ from helpdesk.ids import new_id
 
 TicketId: TypeAlias = Annotated[Id, Path(alias="id")]
 router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
+_WRITE = access("tickets:write", Rate.WRITES)
 
 
 @router.post(
@@ -31,6 +33,7 @@ router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
     summary="Create a ticket",
     response_model=shapes.CreatedTicketShape,
     responses=problems(400, 401, 413, 503),
+    openapi_extra=_WRITE,
 )
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
@@ -64,6 +67,7 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     response_model=shapes.TicketShape,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
     operation_id="replace_ticket",
+    openapi_extra=_WRITE,
 )
 @router.patch(
     "/{id}",
@@ -71,6 +75,7 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     response_model=shapes.TicketShape,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
     operation_id="edit_ticket",
+    openapi_extra=_WRITE,
 )
 async def edit(
     request: Request,
@@ -101,6 +106,7 @@ async def edit(
     summary="Delete a ticket",
     response_class=Response,
     responses=problems(400, 401, 403, 404, 412, 503),
+    openapi_extra=access("tickets:delete", Rate.WRITES),
 )
 async def delete(
     request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, if_match: IfMatch = None

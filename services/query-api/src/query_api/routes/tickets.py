@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.shapes import TicketDetailShape
 from helpdesk.http.wire import Id
@@ -27,6 +28,7 @@ TicketId = Annotated[Id, Path(description="The ticket's id.")]
     "",
     summary="List tickets",
     responses={**documented(list[ListedTicket] | TicketPage), **problems(400, 401, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
     """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
@@ -35,7 +37,12 @@ async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) ->
     return reading.listed(listing, paging, await reading.read(*listing.statements(paging)))
 
 
-@router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(400, 401, 503)})
+@router.get(
+    "/stats",
+    summary="Count tickets",
+    responses={**documented(Stats), **problems(400, 401, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
+)
 async def count_tickets(reading: Read) -> Response:
     """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
     (rows,) = await reading.read(stats.of_tickets(reading.tenant_id, reading.sight))
@@ -49,6 +56,7 @@ async def count_tickets(reading: Read) -> Response:
         **documented(TicketDetailShape, tagged=True),
         **problems(400, 401, 403, 404, 503),
     },
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def read_ticket(reading: Read, id: TicketId) -> Response:  # noqa: A002 - the contract's name
     """With its comments, attachments and activities, each newest first."""
