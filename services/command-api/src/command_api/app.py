@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from command_api.accounts import Accounts
 from command_api.directory import Directory
@@ -13,6 +13,7 @@ from command_api.execute import Clock, Commands, utc_now
 from command_api.passwords import Passwords
 from command_api.routes import auth, comments, tickets
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
@@ -20,8 +21,9 @@ from helpdesk.eventstore import relay, restore
 from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
-from helpdesk.http.app import build_api
+from helpdesk.http.app import build_api, problems
 from helpdesk.http.health import Check, health_routes
+from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
@@ -75,9 +77,11 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router):
-        app.include_router(router)
+    app.include_router(auth.router)  # without keys: what shows a token is never kept
+    for router in (tickets.router, comments.router):
+        app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
+        accept_keys(app, Replays(Answers(parts.commands.pool, "events"), parts.commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.include_router(health_routes(_checks(parts, relaying)))
     return app

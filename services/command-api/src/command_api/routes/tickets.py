@@ -10,10 +10,11 @@ from starlette.responses import Response
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
 from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
-from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
 from command_api.wire import CreateTicketBody, EditTicketBody
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
@@ -39,26 +40,22 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     """Any role creates; an assignee must be of the same tenant."""
     await _demand_creator(shell, caller)
     await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
-    ticket_id, why = new_id(), cause(request, caller)
-    async with problems_of():
-        while True:
-            number = await shell.numbers.take(caller.tenant_id)
-            try:
-                outcome = await shell.ticket(why, ticket_id, _creation(body, caller, number), is_new=True)
-                break
-            except NumberTaken:
-                continue
-    tenant = await shell.directory.tenant(caller.tenant_id)
-    shape = await _shape(shell, caller.tenant_id, outcome)
-    shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
-    return answer(
-        shape,
-        status=201,
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
-        headers={"Location": f"{API}/tickets/{ticket_id}"},
-    )
+    ticket_id = new_id()
+
+    async def shape(outcome: Outcome) -> Answer:
+        tenant = await shell.directory.tenant(caller.tenant_id)
+        shape = await _shape(shell, caller.tenant_id, outcome)
+        shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
+        return shaped(caller.tenant_id, outcome, shape, 201, location=f"{API}/tickets/{ticket_id}")
+
+    while True:
+        number = await shell.numbers.take(caller.tenant_id)
+        try:
+            return await carry_out(
+                request, caller, shell, ticket_id, _creation(body, caller, number), shape, is_new=True
+            )
+        except NumberTaken:
+            continue
 
 
 @router.put(
@@ -88,15 +85,18 @@ async def edit(
     """Both partial: any of the fields, all of them or none. What is as it was makes no event and no new version."""
     if "assigned_to_id" in body.model_fields_set:
         await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller), ticket_id, lambda at: body.command(actor(caller), at), expected_version(if_match)
-        )
-    return answer(
-        await _shape(shell, caller.tenant_id, outcome),
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, await _shape(shell, caller.tenant_id, outcome))
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: body.command(actor(caller), at),
+        shape,
+        expected_version(if_match),
     )
 
 
@@ -112,14 +112,19 @@ async def delete(
     request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, if_match: IfMatch = None
 ) -> Response:
     """Admins only. The history stays; nobody sees the ticket any more."""
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: DeleteTicket(by=actor(caller), at=at),
-            expected_version(if_match),
-        )
-    return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, status=204)
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: DeleteTicket(by=actor(caller), at=at),
+        shape,
+        expected_version(if_match),
+    )
 
 
 def _creation(body: CreateTicketBody, caller: Principal, number: int) -> CommandAt:

@@ -1,0 +1,129 @@
+"""Idempotency keys at the doors: a request that comes again under its key is answered as the first time
+(behaviours §2). What is kept, and in which transaction, is `helpdesk.eventstore.idempotency`'s."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk.auth.tokens import Principal
+from helpdesk.consistency import Position, positions_of
+from helpdesk.eventstore.idempotency import Answer, Answers, Key, KeyAnswered, KeyInFlight, KeyReused
+from helpdesk.http import problem
+from helpdesk.http.problem import Problem
+
+_SCOPE: Final = "idempotency_key"
+_MAY_BE_ITS_OWN: Final = frozenset({404, 409, 412})
+"""Refusals that the same request may have brought about when it came first: who deletes twice finds nothing."""
+Visible = Callable[[Sequence[Position]], Awaitable[bool]]
+
+
+class Replayed(Exception):
+    """Ends a request with the answer that its key has already."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Replays:
+    """Answers that stand under keys, given again when the views show what the first answer promised."""
+
+    def __init__(self, answers: Answers, visible: Visible | None = None) -> None:
+        self._answers, self._visible = answers, visible
+
+    async def find(self, tenant_id: UUID, key: Key) -> Response | None:
+        """The answer to this request, None when it was never carried out. Raises the 422 of a key used before."""
+        try:
+            found = await self._answers.find(tenant_id, key)
+        except KeyReused as reused:
+            raise _reused() from reused
+        if found is None:
+            return None
+        response = sent(found)
+        response.headers["Idempotency-Replayed"] = "true"
+        if self._visible and found.token and not await self._visible(positions_of(found.token, tenant_id)):
+            response.headers["Consistency"] = "behind"
+        return response
+
+
+def sent(answer: Answer) -> Response:
+    """An answer as it goes out, the first time and each time after."""
+    named = {"ETag": answer.etag, "Consistency-Token": answer.token, "Location": answer.location}
+    headers = {name: value for name, value in named.items() if value is not None}
+    return Response(answer.body, answer.status, headers, media_type=None if answer.body is None else "application/json")
+
+
+async def remember_key(request: Request, caller: Principal, value: str) -> None:
+    """Note the request's key for `key_of`. Raises Replayed when it is answered already, the 422 when it is another's.
+
+    The fingerprint covers body, content type and query, so that no two requests are taken for the same.
+    """
+    parts = (await request.body(), request.headers.get("content-type", "").encode(), request.scope["query_string"])
+    digest = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).digest()
+    key = Key(str(caller.user_id), request.method, str(request.scope["path"]), value, digest)
+    request.scope[_SCOPE] = caller.tenant_id, key
+    if found := await _found(request):
+        raise Replayed(found)
+
+
+def key_of(request: Request) -> Key | None:
+    """The key under which this request's answer is to be kept."""
+    noted = request.scope.get(_SCOPE)
+    return noted[1] if noted else None
+
+
+def accept_keys(app: FastAPI, replays: Replays) -> None:
+    """Let the routes of `app` that depend on `helpdesk.auth.keys.keyed` find their answers in `replays`."""
+    app.state.replays = replays
+    app.add_exception_handler(Replayed, _replayed)
+    app.add_exception_handler(KeyAnswered, _answered)
+    app.add_exception_handler(KeyReused, _on_reused)
+    app.add_exception_handler(KeyInFlight, _in_flight)
+    app.add_exception_handler(Problem, _problem)
+
+
+async def _found(request: Request) -> Response | None:
+    replays: Replays = request.app.state.replays
+    noted: tuple[UUID, Key] = request.scope[_SCOPE]
+    return await replays.find(*noted)
+
+
+async def _replayed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Replayed)  # noqa: S101 - what the registration says
+    return error.response
+
+
+async def _answered(request: Request, _: Exception) -> Response:
+    return await _found(request) or problem.answer(request, _busy())
+
+
+async def _on_reused(request: Request, _: Exception) -> Response:
+    return problem.answer(request, _reused())
+
+
+async def _in_flight(request: Request, _: Exception) -> Response:
+    return problem.answer(request, _busy())
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - what the registration says
+    found = await _found(request) if error.status in _MAY_BE_ITS_OWN and key_of(request) else None
+    return found or problem.answer(request, error)
+
+
+def _reused() -> Problem:
+    return Problem(422, "idempotency_key_reused", "This Idempotency-Key was used before, for another request.")
+
+
+def _busy() -> Problem:
+    return Problem(
+        409,
+        "idempotency_key_in_flight",
+        "A request of this Idempotency-Key is being carried out; ask again.",
+        headers={"Retry-After": "1"},
+    )
