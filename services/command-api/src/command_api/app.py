@@ -24,6 +24,7 @@ from helpdesk.eventstore.relay import Poke, RelayState
 from helpdesk.http.app import build_api, problems
 from helpdesk.http.health import Check, health_routes
 from helpdesk.http.keys import Replays, accept_keys
+from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
@@ -41,6 +42,7 @@ class Service:
     commands: Commands
     accounts: Accounts
     verifier: Verifier
+    limiter: Limiter
     views: Applied
     jobs: list[Job]
 
@@ -60,7 +62,7 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
         try:
-            yield Service(commands, accounts, Verifier(settings), views, jobs)
+            yield Service(commands, accounts, Verifier(settings), Limiter(settings), views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -83,6 +85,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
     if parts is not None:
         accept_keys(app, Replays(Answers(parts.commands.pool, "events"), parts.commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.state.limiter = parts.limiter
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from helpdesk.http import problem
+from helpdesk.http.limits import Limited, Limiter
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody
 from helpdesk.postgres.pool import UNAVAILABLE
@@ -42,8 +43,9 @@ def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
 
 
 def edge(app: FastAPI) -> ASGIApp:
-    """The application behind its outermost layer: what a server is given."""
-    return Edge(app)
+    """The application behind its outermost layers: what a server is given. Its `state.limiter`, if any, counts."""
+    limiter: Limiter | None = getattr(app.state, "limiter", None)
+    return Edge(Limited(app, limiter) if limiter else app)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

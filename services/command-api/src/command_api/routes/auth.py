@@ -1,5 +1,6 @@
 """Identity: sign up, register, log in, refresh (contract §4)."""
 
+import hashlib
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends
@@ -20,6 +21,7 @@ from command_api.wire import AuthResponse, LoginBody, RefreshBody, RegisterBody,
 from helpdesk.http import shapes
 from helpdesk.http.access import PUBLIC, Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.limits import FAILED_LOGINS, Limiter, too_many
 from helpdesk.http.problem import Problem
 
 router = APIRouter(prefix=f"{API}/auth", tags=["identity"])
@@ -65,13 +67,21 @@ async def register(accounts: Identity, body: RegisterBody) -> Response:
 
 @router.post("/login", summary="Log in", response_model=AuthResponse, responses=problems(400, 401, 503),
              openapi_extra=_OPEN)  # fmt: skip
-async def login(accounts: Identity, body: LoginBody) -> Response:
+async def login(request: Request, accounts: Identity, body: LoginBody) -> Response:
     """Without `tenantSlug` the password is tried against every account of the address."""
+    limiter: Limiter = request.app.state.limiter
+    account = hashlib.sha256(body.email.strip().lower().encode()).hexdigest()  # no address in a store of counters
+    # Counted before the password is looked at, or many at once would all be tried.
+    attempt = await limiter.count(FAILED_LOGINS, account)
+    if attempt and attempt.is_over:
+        raise too_many(attempt, "Too many failed logins to this account; try again later.")
     try:
         session = await accounts.login(email=body.email, password=body.password, slug=body.tenant_slug)
+        await limiter.forgive(FAILED_LOGINS, account)
     except BadCredentials as error:
         raise Problem(401, "bad_credentials", "The address or the password is wrong.") from error
     except TenantRequired as error:
+        await limiter.forgive(FAILED_LOGINS, account)
         raise Problem(400, "tenant_required", "This address has accounts in several tenants: name one.") from error
     return _signed_in(session, 200)
 
