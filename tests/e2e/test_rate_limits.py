@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import time
+from typing import Any
 
 import httpx
 import pytest
@@ -48,7 +49,7 @@ def told(response: httpx.Response) -> dict[str, int]:
     ],
 )
 async def test_every_answer_says_how_much_is_left(somebody: Person, method: str, path: str, status: int) -> None:
-    body = {"content": b"{broken"} if method == "POST" else {}
+    body: dict[str, Any] = {"content": b"{broken"} if method == "POST" else {}
     response = await somebody.ask(method, path, **body)
     answered(response, status)
     assert told(response)["limit"] > told(response)["remaining"] > 0

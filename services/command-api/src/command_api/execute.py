@@ -26,11 +26,15 @@ from helpdesk.eventstore.grouping import Group, Lane
 from helpdesk.eventstore.idempotency import Answer, Key, Keyed
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
+from helpdesk.folds import activities
+from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata, Stream
 
 TRIES: Final = 8
 WITHIN_S: Final = 1.0
+MISSED: Final = 50
+"""Of so many events somebody with an old version is told."""
 BEFORE_THE_VERSION: Final = frozenset({"ticket_not_found", "comment_not_found", "not_allowed", "internal_not_allowed"})
 """Refusals that hold whatever `If-Match` says; the others may come of what the caller has not seen yet."""
 Clock = Callable[[], datetime]
@@ -38,11 +42,12 @@ CommandAt = Callable[[datetime], TicketCommand]
 
 
 class StaleVersion(Exception):
-    """`If-Match` names a version at which the stream is no more. `current` is where it is."""
+    """`If-Match` names a version at which the stream is no more. `current` is where it is; `missed` tells of the latest
+    of what happened in between, oldest first."""
 
-    def __init__(self, current: int) -> None:
+    def __init__(self, current: int, missed: Sequence[Activity] = ()) -> None:
         super().__init__(f"the stream is at version {current}")
-        self.current = current
+        self.current, self.missed = current, missed
 
 
 class Contended(Exception):
@@ -125,8 +130,11 @@ class Commands:
         KeyAnswered, KeyReused, KeyInFlight.
         """
         stream = Stream(cause.tenant_id, "ticket", ticket_id)
-        async with self._queues.turn(stream):
-            events, outcome = await self._decided(cause, stream, command, expected_version, shape, is_new=is_new)
+        try:
+            async with self._queues.turn(stream):
+                events, outcome = await self._decided(cause, stream, command, expected_version, shape, is_new=is_new)
+        except StaleVersion as stale:
+            raise StaleVersion(stale.current, await self._missed(stream, expected_version or 0)) from stale
         if not cause.waits:
             return outcome
         return replace(outcome, visible=await self._visible(stream, outcome.version, events))
@@ -183,6 +191,11 @@ class Commands:
         if unknown:
             raise RuntimeError(f"{stream} holds {unknown[0]}, which this version does not know")
         return cast("list[TicketEvent]", [one.event for one in past])
+
+    async def _missed(self, stream: Stream, after: int) -> list[Activity]:
+        recorded = await self.events.read_stream(stream, after)
+        known = [(cast("TicketEvent", one.event), one) for one in recorded[-MISSED:] if one.event is not None]
+        return [activities.of(event, one.version, one.event_id) for event, one in known]
 
     async def has_history(self, tenant_id: UUID, ticket_id: UUID) -> bool:
         """Whether the ticket's stream exists."""

@@ -1,6 +1,6 @@
 """What the doors have in common: from an outcome to an answer, from a refusal to a problem."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
@@ -17,10 +17,12 @@ from helpdesk.consistency import Position, token_of
 from helpdesk.eventstore.grouping import Overloaded
 from helpdesk.eventstore.idempotency import Answer
 from helpdesk.eventstore.store import EventTooLarge
+from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.http.etag import etag
 from helpdesk.http.json import dumps
 from helpdesk.http.keys import key_of, sent
 from helpdesk.http.problem import Problem
+from helpdesk.policy import is_staff
 from helpdesk.recorded import Stream
 
 _STATUS: Final[Mapping[str, int]] = {
@@ -64,8 +66,8 @@ def prefers_async(prefer: str | None) -> bool:
 
 
 @asynccontextmanager
-async def problems_of() -> AsyncIterator[None]:
-    """Turn what the shell raises into the contract's errors."""
+async def problems_of(caller: Principal | None = None) -> AsyncIterator[None]:
+    """Turn what the shell raises into the contract's errors. A stale `caller` is told what they missed."""
     try:
         yield
     except Rejected as refusal:
@@ -77,7 +79,7 @@ async def problems_of() -> AsyncIterator[None]:
             "stale_version",
             f"The ticket has changed meanwhile; it is at version {stale.current}.",
             headers={"ETag": f'"v{stale.current}"'},
-            extra={"currentVersion": stale.current},
+            extra={"currentVersion": stale.current, "missed": _missed(stale.missed, caller)},
         ) from stale
     except Contended as contended:
         raise Problem(
@@ -103,7 +105,7 @@ async def carry_out(
     is_new: bool = False,
 ) -> Response:
     """One command of this request on one ticket, answered by `shape`; under the request's key, if it has one."""
-    async with problems_of():
+    async with problems_of(caller):
         outcome = await shell.ticket(
             cause(request, caller), ticket_id, command, expected_version, is_new=is_new, shape=shape
         )
@@ -128,6 +130,22 @@ def _tell_visible(response: Response, *, visible: bool | None) -> None:
         response.headers["Preference-Applied"] = "respond-async"
     elif not visible:
         response.headers["Consistency"] = "behind"
+
+
+def _missed(happened: Sequence[Activity], caller: Principal | None) -> list[dict[str, Any]]:
+    """As the ticket's activities tell it, to who may see internal notes and to who may not."""
+    return [
+        {
+            "version": one.version,
+            "id": one.id,
+            "type": one.type,
+            "changes": one.changes,
+            "at": one.created_at,
+            "actorId": one.actor_id,
+        }
+        for one in happened
+        if caller and (is_staff(caller.role) or not one.is_internal)
+    ]
 
 
 def positions_of(principal_tenant: UUID, outcome: Outcome) -> list[Position]:
