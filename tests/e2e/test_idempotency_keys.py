@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from localstack.stack import Stack
@@ -198,6 +199,15 @@ async def test_a_cut_connection_doubles_nothing(user: Person, stack: Stack) -> N
     answered(await eventually(last), 201, COMMENT)
     found = answered(await user.get(f"/tickets/{ticket['id']}/comments"), 200, array(COMMENT))
     assert [one["content"] for one in found] == ["Did you get this?"]
+
+
+async def test_an_answer_that_was_redacted_is_not_given_empty(user: Person, stack: Stack) -> None:
+    once, body = key(), {"title": "Secret", "description": ""}
+    answered(await send(user, "POST", "/tickets", once, body), 201)
+    async with await psycopg.AsyncConnection.connect(stack.admin_dsn) as connection:  # what a redaction does
+        await connection.execute("update events.idempotency set body = null where key = %s", (once["Idempotency-Key"],))
+    refused(await send(user, "POST", "/tickets", once, body), 409, "idempotency_answer_redacted")
+    assert len(answered(await user.get("/tickets"), 200)) == 1
 
 
 async def test_identity_takes_no_keys(client: httpx.AsyncClient) -> None:

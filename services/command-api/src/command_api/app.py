@@ -18,6 +18,7 @@ from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
 from helpdesk.eventstore import relay, restore
+from helpdesk.eventstore.audit import Audit
 from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
@@ -43,6 +44,7 @@ class Service:
     accounts: Accounts
     verifier: Verifier
     limiter: Limiter
+    audit: Audit
     views: Applied
     jobs: list[Job]
 
@@ -60,9 +62,11 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
-        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
+        audit = Audit(pool, "events")
+        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
+        jobs.append(lambda: _forget(Answers(pool, "events")))
         try:
-            yield Service(commands, accounts, Verifier(settings), Limiter(settings), views, jobs)
+            yield Service(commands, accounts, Verifier(settings), Limiter(settings), audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -85,7 +89,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
     if parts is not None:
         accept_keys(app, Replays(Answers(parts.commands.pool, "events"), parts.commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
-        app.state.limiter = parts.limiter
+        app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
-from helpdesk.http.limits import Limited, Limiter
+from helpdesk.http.audited import Audited
+from helpdesk.http.limits import Limited, Limiter, Rates
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody
 from helpdesk.postgres.pool import UNAVAILABLE
@@ -43,9 +45,13 @@ def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
 
 
 def edge(app: FastAPI) -> ASGIApp:
-    """The application behind its outermost layers: what a server is given. Its `state.limiter`, if any, counts."""
+    """The application behind its outermost layers: what a server is given. Its `state.limiter`, if any, counts, and its
+    `state.audit` keeps what was denied and what failed."""
     limiter: Limiter | None = getattr(app.state, "limiter", None)
-    return Edge(Limited(app, limiter) if limiter else app)
+    audit: Audit | None = getattr(app.state, "audit", None)
+    if limiter is None:
+        return Edge(app)
+    return Edge(Limited(Audited(app, audit) if audit else app, limiter, Rates(app), app.state))
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

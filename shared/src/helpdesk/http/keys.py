@@ -15,6 +15,7 @@ from helpdesk.consistency import Position, positions_of
 from helpdesk.eventstore.idempotency import Answer, Answers, Key, KeyAnswered, KeyInFlight, KeyReused
 from helpdesk.http import problem
 from helpdesk.http.problem import Problem
+from helpdesk.postgres.pool import UNAVAILABLE
 
 _SCOPE: Final = "idempotency_key"
 _MAY_BE_ITS_OWN: Final = frozenset({404, 409, 412})
@@ -44,6 +45,8 @@ class Replays:
             raise _reused() from reused
         if found is None:
             return None
+        if found.body is None and found.etag:  # only a body has a tag
+            raise _destroyed()
         response = sent(found)
         response.headers["Idempotency-Replayed"] = "true"
         if self._visible and found.token and not await self._visible(positions_of(found.token, tenant_id)):
@@ -99,7 +102,7 @@ async def _replayed(_: Request, error: Exception) -> Response:
 
 
 async def _answered(request: Request, _: Exception) -> Response:
-    return await _found(request) or problem.answer(request, _busy())
+    return await _found_or(request, _busy())
 
 
 async def _on_reused(request: Request, _: Exception) -> Response:
@@ -112,12 +115,31 @@ async def _in_flight(request: Request, _: Exception) -> Response:
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - what the registration says
-    found = await _found(request) if error.status in _MAY_BE_ITS_OWN and key_of(request) else None
-    return found or problem.answer(request, error)
+    if error.status in _MAY_BE_ITS_OWN and key_of(request):
+        return await _found_or(request, error)
+    return problem.answer(request, error)
+
+
+async def _found_or(request: Request, otherwise: Problem) -> Response:
+    """Within an error's handler, where another error would be our mistake."""
+    try:
+        return await _found(request) or problem.answer(request, otherwise)
+    except Problem as instead:
+        return problem.answer(request, instead)
+    except UNAVAILABLE:
+        return problem.answer(request, problem.unavailable())
 
 
 def _reused() -> Problem:
     return Problem(422, "idempotency_key_reused", "This Idempotency-Key was used before, for another request.")
+
+
+def _destroyed() -> Problem:
+    return Problem(
+        409,
+        "idempotency_answer_redacted",
+        "This request was carried out; its answer was destroyed when something in this tenant was redacted.",
+    )
 
 
 def _busy() -> Problem:

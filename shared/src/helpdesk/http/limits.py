@@ -15,7 +15,7 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, State
 from starlette.requests import Request
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -129,10 +129,8 @@ def too_many(found: Standing, message: str = "Too many requests; try again later
 class Limited:
     """Counts each request before the application sees it, and tells on every answer where the caller stands."""
 
-    def __init__(self, app: FastAPI, limiter: Limiter) -> None:
-        self._app: ASGIApp = app
-        self._state, self._limiter = app.state, limiter
-        self._rates = Rates(app)
+    def __init__(self, app: ASGIApp, limiter: Limiter, rates: "Rates", state: State) -> None:
+        self._app, self._limiter, self._rates, self._state = app, limiter, rates, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope.get("method")

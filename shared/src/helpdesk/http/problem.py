@@ -125,7 +125,8 @@ def _sentence(message: str) -> str:
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """The answer that a problem makes."""
+    """The answer that a problem makes. Its reason stays with the request, for whoever tells of the outcome."""
+    request.scope["reason"] = problem.reason
     fields = [one.model_dump() for one in problem.fields]
     body: dict[str, Any] = {
         **problem.extra,

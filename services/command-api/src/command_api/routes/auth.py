@@ -17,6 +17,7 @@ from command_api.accounts import (
     TenantRequired,
 )
 from command_api.routes.shared import answer, problems_of
+from command_api.routes.sign_ins import note_failed_login, note_sign_in
 from command_api.wire import AuthResponse, LoginBody, RefreshBody, RegisterBody, SignupBody
 from helpdesk.http import shapes
 from helpdesk.http.access import PUBLIC, Rate, access
@@ -38,7 +39,7 @@ Identity: TypeAlias = Annotated[Accounts, Depends(_accounts)]
 
 @router.post("/signup", status_code=201, summary="Sign up", response_model=AuthResponse,
              responses=problems(400, 403, 404, 409, 503), openapi_extra=_OPEN)  # fmt: skip
-async def signup(accounts: Identity, body: SignupBody) -> Response:
+async def signup(request: Request, accounts: Identity, body: SignupBody) -> Response:
     """A new account of role USER in a tenant that admits it, signed in at once."""
     async with problems_of():
         try:
@@ -47,6 +48,7 @@ async def signup(accounts: Identity, body: SignupBody) -> Response:
             )
         except NoSuchTenant as error:
             raise Problem(404, "tenant_not_found", "There is no tenant of this slug.") from error
+    note_sign_in(request, account)
     return _signed_in(await accounts.sign_in(account), 201)
 
 
@@ -74,15 +76,18 @@ async def login(request: Request, accounts: Identity, body: LoginBody) -> Respon
     # Counted before the password is looked at, or many at once would all be tried.
     attempt = await limiter.count(FAILED_LOGINS, account)
     if attempt and attempt.is_over:
+        note_failed_login(request, body, 429, "rate_limited")
         raise too_many(attempt, "Too many failed logins to this account; try again later.")
     try:
         session = await accounts.login(email=body.email, password=body.password, slug=body.tenant_slug)
-        await limiter.forgive(FAILED_LOGINS, account)
     except BadCredentials as error:
+        note_failed_login(request, body, 401, "bad_credentials")
         raise Problem(401, "bad_credentials", "The address or the password is wrong.") from error
     except TenantRequired as error:
         await limiter.forgive(FAILED_LOGINS, account)
         raise Problem(400, "tenant_required", "This address has accounts in several tenants: name one.") from error
+    await limiter.forgive(FAILED_LOGINS, account)
+    note_sign_in(request, session.account)
     return _signed_in(session, 200)
 
 
