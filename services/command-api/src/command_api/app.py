@@ -82,7 +82,7 @@ async def _forget(answers: Answers) -> None:
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
-    app = build_api("Acme Tickets: command API")
+    app = build_api("Acme Tickets: command API", appends=True)
     app.include_router(auth.router)  # without keys: what shows a token is never kept
     for router in (tickets.router, comments.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))

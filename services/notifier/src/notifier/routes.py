@@ -10,6 +10,7 @@ from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import TAGGED
 from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
@@ -33,7 +34,8 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
-    @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401),
+    @router.get(PATH, summary="One's own notifications", response_model=NotificationList,
+                responses={**TAGGED, **problems(400, 401)},
                 openapi_extra=_READ)  # fmt: skip
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
@@ -48,7 +50,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         f"{PATH}/unread-count",
         summary="How many are unread",
         response_model=CountShape,
-        responses=problems(401),
+        responses={**TAGGED, **problems(401)},
         openapi_extra=_READ,
     )
     async def unread_count(request: Request, caller: Caller) -> Response:

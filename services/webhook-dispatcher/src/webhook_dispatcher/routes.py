@@ -16,6 +16,7 @@ from helpdesk.events.webhook import WebhookEndpointChanged, WebhookEndpointCreat
 from helpdesk.eventstore.store import WrongVersion
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import TAGGED, header
 from helpdesk.http.etag import expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem, invalid
@@ -57,6 +58,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
     router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
 
     @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint",
+                 responses={201: {"headers": header("Location") | header("ETag")}},
                  openapi_extra=_WRITE)  # fmt: skip
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
         _demand_target(body.url, rules)
@@ -77,8 +79,13 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
-    @router.get("/{webhook_id}", response_model=wire.WebhookShape, responses=problems(404), summary="One endpoint",
-                openapi_extra=_READ)  # fmt: skip
+    @router.get(
+        "/{webhook_id}",
+        response_model=wire.WebhookShape,
+        responses={**TAGGED, **problems(404)},
+        summary="One endpoint",
+        openapi_extra=_READ,
+    )
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
         found = await _found(pool, caller, webhook_id)
         return respond(request, dumps(wire.webhook(found)), found.version)
@@ -87,7 +94,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         "/{webhook_id}",
         methods=["PUT", "PATCH"],
         response_model=wire.WebhookShape,
-        responses=problems(404, 409, 412),
+        responses={200: {"headers": header("ETag")}, **problems(404, 409, 412)},
         summary="Change an endpoint; fields that are not named stay",
         openapi_extra=_WRITE,
     )

@@ -18,6 +18,7 @@ from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import header
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
@@ -33,7 +34,7 @@ _WRITE = access("tickets:write", Rate.WRITES)
     status_code=201,
     summary="Create a ticket",
     response_model=shapes.CreatedTicketShape,
-    responses=problems(400, 401, 413, 503),
+    responses={201: {"headers": header("Location")}, **problems(400, 401, 413, 503)},
     openapi_extra=_WRITE,
 )
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
