@@ -87,7 +87,8 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
     for router in (tickets.router, comments.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
-        accept_keys(app, Replays(Answers(parts.commands.pool, "events"), parts.commands.visible))
+        commands = parts.commands
+        accept_keys(app, Replays(Answers(commands.pool, "events"), commands.events, commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.include_router(health_routes(_checks(parts, relaying)))

@@ -15,6 +15,7 @@ from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
 from helpdesk.http.audited import Audited
 from helpdesk.http.described import describe
+from helpdesk.http.keys import Keeping, Replays
 from helpdesk.http.limits import Limited, Limiter, Rates
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody, StaleBody
@@ -59,13 +60,17 @@ def build_api(title: str, lifespan: Lifespan | None = None, *, appends: bool = F
 
 
 def edge(app: FastAPI) -> ASGIApp:
-    """The application behind its outermost layers: what a server is given. Its `state.limiter`, if any, counts, and its
-    `state.audit` keeps what was denied and what failed."""
+    """The application behind its outermost layers: what a server is given. Of its state, if they are there, `limiter`
+    counts, `audit` writes down what was denied and what failed, `replays` keeps answers under keys."""
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     audit: Audit | None = getattr(app.state, "audit", None)
-    if limiter is None:
-        return Edge(app)
-    return Edge(Limited(Audited(app, audit) if audit else app, limiter, Rates(app), app.state))
+    replays: Replays | None = getattr(app.state, "replays", None)
+    layered: ASGIApp = Keeping(app, replays) if replays else app
+    if audit:
+        layered = Audited(layered, audit)
+    if limiter:
+        layered = Limited(layered, limiter, Rates(app), app.state)
+    return Edge(layered)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

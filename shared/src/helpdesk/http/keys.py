@@ -2,22 +2,30 @@
 (behaviours §2). What is kept, and in which transaction, is `helpdesk.eventstore.idempotency`'s."""
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Position, positions_of
-from helpdesk.eventstore.idempotency import Answer, Answers, Key, KeyAnswered, KeyInFlight, KeyReused
+from helpdesk.eventstore.idempotency import Answer, Answers, Key, KeyAnswered, Keyed, KeyInFlight, KeyReused
+from helpdesk.eventstore.prepared import prepare
+from helpdesk.eventstore.store import EventStore
 from helpdesk.http import problem
 from helpdesk.http.problem import Problem
 from helpdesk.postgres.pool import UNAVAILABLE
+from helpdesk.recorded import Metadata
 
+log = logging.getLogger(__name__)
 _SCOPE: Final = "idempotency_key"
+_KEPT: Final = "idempotency_kept"
 _MAY_BE_ITS_OWN: Final = frozenset({404, 409, 412})
 """Refusals that the same request may have brought about when it came first: who deletes twice finds nothing."""
 Visible = Callable[[Sequence[Position]], Awaitable[bool]]
@@ -34,8 +42,16 @@ class Replayed(Exception):
 class Replays:
     """Answers that stand under keys, given again when the views show what the first answer promised."""
 
-    def __init__(self, answers: Answers, visible: Visible | None = None) -> None:
-        self._answers, self._visible = answers, visible
+    def __init__(self, answers: Answers, store: EventStore, visible: Visible | None = None) -> None:
+        self._answers, self._store, self._visible = answers, store, visible
+
+    async def keep(self, tenant_id: UUID, key: Key, answer: Answer) -> None:
+        """Keep an answer whose command is stored already. Who was faster keeps theirs."""
+        alone = prepare(uuid4(), tenant_id, [], Metadata(None, None, None), Keyed(key, answer))
+        try:
+            await self._store.append_one(alone)
+        except (KeyAnswered, KeyReused, KeyInFlight, *UNAVAILABLE) as error:
+            log.warning("an answer could not be kept under its key", extra={"error": repr(error)})
 
     async def find(self, tenant_id: UUID, key: Key) -> Response | None:
         """The answer to this request, None when it was never carried out. Raises the 422 of a key used before."""
@@ -80,6 +96,54 @@ def key_of(request: Request) -> Key | None:
     return noted[1] if noted else None
 
 
+def mark_kept(request: Request) -> None:
+    """This request's answer stands under its key already, in the transaction of its events: the best way."""
+    request.scope[_KEPT] = True
+
+
+class Keeping:
+    """Keeps the successful answers of routes that take a key and did not keep them with their events: those of many
+    commands, say. A process that is killed between the two has carried out what it will not remember. What must not be
+    stored (`Cache-Control: no-store`) is not kept."""
+
+    def __init__(self, app: ASGIApp, replays: Replays) -> None:
+        self._app, self._replays = app, replays
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            return await self._app(scope, receive, send)
+        held: list[Message] = []
+
+        async def keeping(message: Message) -> None:
+            if not held and not (message["type"] == "http.response.start" and _is_to_be_kept(scope, message)):
+                return await send(message)
+            held.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                tenant_id, key = scope[_SCOPE]
+                await self._replays.keep(tenant_id, key, _answer_in(held))
+                for one in held:
+                    await send(one)
+                held.clear()
+            return None
+
+        return await self._app(scope, receive, keeping)
+
+
+def _is_to_be_kept(scope: Scope, start: Message) -> bool:
+    if _SCOPE not in scope or _KEPT in scope or not 200 <= start["status"] < 300:
+        return False
+    return "no-store" not in Headers(raw=start["headers"]).get("cache-control", "")
+
+
+def _answer_in(messages: list[Message]) -> Answer:
+    start, *bodies = messages
+    headers = Headers(raw=start["headers"])
+    body = b"".join(one.get("body", b"") for one in bodies)
+    return Answer(
+        start["status"], body or None, headers.get("etag"), headers.get("consistency-token"), headers.get("location")
+    )
+
+
 def accept_keys(app: FastAPI, replays: Replays) -> None:
     """Let the routes of `app` that depend on `helpdesk.auth.keys.keyed` find their answers in `replays`."""
     app.state.replays = replays
@@ -93,7 +157,10 @@ def accept_keys(app: FastAPI, replays: Replays) -> None:
 async def _found(request: Request) -> Response | None:
     replays: Replays = request.app.state.replays
     noted: tuple[UUID, Key] = request.scope[_SCOPE]
-    return await replays.find(*noted)
+    found = await replays.find(*noted)
+    if found:
+        mark_kept(request)
+    return found
 
 
 async def _replayed(_: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ from helpdesk.eventstore.store import EventTooLarge
 from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.http.etag import etag
 from helpdesk.http.json import dumps
-from helpdesk.http.keys import key_of, sent
+from helpdesk.http.keys import key_of, mark_kept, sent
 from helpdesk.http.problem import Problem
 from helpdesk.policy import is_staff
 from helpdesk.recorded import Stream
@@ -109,6 +109,8 @@ async def carry_out(
         outcome = await shell.ticket(
             cause(request, caller), ticket_id, command, expected_version, is_new=is_new, shape=shape
         )
+    if outcome.answer:
+        mark_kept(request)
     response = sent(outcome.answer or await shape(outcome))
     _tell_visible(response, visible=outcome.visible)
     return response
