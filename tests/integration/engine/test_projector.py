@@ -42,7 +42,7 @@ async def history_of(store: Engine, stream: Stream, *events: Event) -> list[Reco
 async def rows(store: Engine, stream: Stream) -> dict[str, list[tuple[Any, ...]]]:
     return {
         table: await store.sql(f"select * from views.{table} where tenant_id = %s order by 1, 2, 3", stream.tenant_id)
-        for table in ("tickets", "comments", "activities")
+        for table in ("tickets", "comments", "attachments", "activities")
     }
 
 

@@ -8,11 +8,13 @@ from typing import Final
 from fastapi import FastAPI
 
 from command_api.accounts import Accounts
+from command_api.collector import Collector
 from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
+from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import auth, comments, tickets
-from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from command_api.routes import attachments, auth, comments, tickets
+from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
@@ -26,6 +28,7 @@ from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import UNAVAILABLE, open_pool, reachable
+from helpdesk.storage.objects import Objects
 from helpdesk.tasks import pause
 
 MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
@@ -38,6 +41,7 @@ class Service:
 
     commands: Commands
     accounts: Accounts
+    files: Files
     verifier: Verifier
     views: Applied
     jobs: list[Job]
@@ -56,12 +60,14 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        files = Files(pool, settings, clock)
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
         try:
-            yield Service(commands, accounts, Verifier(settings), views, jobs)
+            yield Service(commands, accounts, files, Verifier(settings), views, jobs)
         finally:
             await group.close()
             passwords.close()
+            files.close()
 
 
 async def _forget(answers: Answers) -> None:
@@ -75,10 +81,11 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router):
+    for router in (auth.router, tickets.router, comments.router, attachments.router):
         app.include_router(router)
     if parts is not None:
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.state.files = parts.files
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 
@@ -105,11 +112,23 @@ def relay_job(settings: RelaySettings, state: RelayState) -> Job:
     return lambda: relay.run(wanted, state)
 
 
+@asynccontextmanager
+async def collector(settings: WorkerSettings) -> AsyncIterator[Collector]:
+    """The worker for files, not yet running."""
+    objects = Objects(settings)
+    async with open_pool(settings.command_api_worker_database_url, name="command-worker", max_size=2) as pool:
+        try:
+            yield Collector(pool, objects)
+        finally:
+            objects.close()
+
+
 async def migrate(settings: CommandMigrateSettings) -> None:
     """Create or update the schema `events`, the logins that use it, and the event topic."""
     logins = [
         settings.command_api_database_url,
         settings.command_api_relay_database_url,
+        settings.command_api_worker_database_url,
         settings.command_api_views_database_url,
         settings.command_api_notices_database_url,
     ]
