@@ -57,6 +57,7 @@ _RUNS: Final = (b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa
 _CAFE: Final = b"\xca\xfe\xba\xbe"  # classes of Java, and programs for several kinds of Mac
 _WIDE_TEXT: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _TEXTS: Final = frozenset({"application/json", "application/xml", "image/svg+xml"})
+_CONTAINERS: Final = frozenset({"application/ogg", "application/mp4", "application/mxf", "application/x-matroska"})
 _PDF_WITHIN: Final = 1024
 """A PDF may have something before its mark; readers look as far as this."""
 
@@ -109,9 +110,8 @@ def _may_be(head: bytes, type_: str) -> bool:
 
 def _is_of(family: str, known: frozenset[str]) -> bool:
     """Sound and film share their containers; what nothing is known of may be any of them."""
-    families = {one.partition("/")[0] for one in known}
-    fitting = {"image"} if family == "image" else {"audio", "video", "application"}
-    return not families or bool(families & fitting)
+    fitting = {"image"} if family == "image" else {"audio", "video"}
+    return not known or any(one.partition("/")[0] in fitting or one in _CONTAINERS for one in known)
 
 
 def _known(head: bytes) -> frozenset[str]:
