@@ -123,7 +123,8 @@ async def test_after_a_redaction_the_text_is_nowhere(
         before = await asyncio.to_thread(places, stack, marker)
         assert before >= {
             "events.event", "views.tickets", "views.comments", "views.attachments", "views.activities",
-            "webhooks.ticket", "webhooks.delivery", "webhooks.delivery_attempt", "notices.ticket", "notices.notification"}  # fmt: skip
+            "webhooks.ticket", "webhooks.delivery", "webhooks.delivery_attempt", "notices.ticket",
+            "notices.notification"}  # fmt: skip
 
         done = await asyncio.to_thread(
             operate, stack, "redact", "--tenant", user.tenant_id, "--stream", f"ticket/{ticket['id']}",
