@@ -1,5 +1,6 @@
 """Attachments: an address to upload to, what was uploaded, removal (contract §8)."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -32,6 +33,7 @@ from helpdesk.storage.objects import StoreUnavailable
 router = APIRouter(prefix=f"{API}/tickets/{{ticketId}}/attachments", tags=["attachments"])
 TicketId: TypeAlias = Annotated[Id, Path(alias="ticketId")]
 AttachmentId: TypeAlias = Annotated[Id, Path(alias="id")]
+log = logging.getLogger(__name__)
 _DECLARED = access("tickets:write", Rate.WRITES)
 
 
@@ -124,6 +126,7 @@ async def _stored() -> AsyncIterator[None]:
     try:
         yield
     except StoreUnavailable as error:
+        log.warning("a file cannot be looked at", extra={"error": str(error)})
         raise unavailable() from error
 
 
