@@ -383,6 +383,19 @@ async def test_a_deleted_tickets_files_are_out_of_reach(user: Person, admin: Per
         refused(answer, 404, "ticket_not_found")
 
 
+async def test_methods_that_are_not_allowed_are_named_by_those_that_are(user: Person) -> None:
+    mine = await opens(user)
+    for method, path, allowed in (
+        ("DELETE", "/upload-url", "POST"),
+        ("GET", "/upload-url", "POST"),
+        ("PUT", f"/{UNKNOWN}", "DELETE"),
+        ("DELETE", "", "GET, HEAD, POST"),
+    ):
+        answer = await user.ask(method, f"{mine.path}{path}")
+        refused(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == allowed
+
+
 async def test_nobody_attaches_without_a_token(client: httpx.AsyncClient, user: Person) -> None:
     mine = await opens(user)
     refused(await client.post(f"/api/v1{mine.path}/upload-url", json={}), 401, "missing_token")
