@@ -158,6 +158,28 @@ async def test_what_is_uploaded_later_under_the_same_address_changes_nothing(
     assert (await downloads(client, user, attachment)).content == PNG
 
 
+async def test_of_what_an_uploader_says_of_the_bytes_only_the_type_comes_back(
+    client: httpx.AsyncClient, user: Person
+) -> None:
+    mine = await opens(user)
+    begun = await mine.begins("page.txt", "text/plain")
+    claims = {
+        "Content-Encoding": "gzip",
+        "Content-Language": "xx",
+        "Content-Disposition": "inline",
+        "Cache-Control": "public",
+    }
+    plain = b"Hello"
+    put = await client.put(begun["uploadUrl"], content=plain, headers={"Content-Type": "text/plain", **claims})
+    assert put.status_code == 200
+    attachment = answered(await mine.completes(begun, len(plain), "page.txt", "text/plain"), 201, ATTACHMENT)
+    answer = await downloads(client, user, attachment)
+    assert answer.content == plain
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert not {"content-encoding", "content-language"} & set(answer.headers)
+    assert answer.headers["cache-control"] == "private, no-store"
+
+
 # --- what was signed counts -----------------------------------------------------------------------------------------
 
 

@@ -97,7 +97,7 @@ async def test_a_file_that_stands_is_kept_and_only_what_led_to_it_is_deleted(
     attachment = answered(await mine.completes(begun), 201, ATTACHMENT)
     tenant, id_ = UUID(user.tenant_id), id_of(begun)
     left_over = f"{file_prefix(tenant, id_)}{uuid4()}"
-    await objects.copy(incoming_key(tenant, id_), left_over)
+    await objects.copy(incoming_key(tenant, id_), left_over, "image/png")
     await collected(stack, worker, id_)
     assert not await is_there(objects, incoming_key(tenant, id_))
     assert not await is_there(objects, left_over)

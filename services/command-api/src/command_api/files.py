@@ -97,7 +97,7 @@ class Files:
         object_id = new_id()
         key = file_key(file.tenant_id, file.id, object_id)
         try:
-            await self._objects.copy(incoming_key(file.tenant_id, file.id), key)
+            await self._objects.copy(incoming_key(file.tenant_id, file.id), key, declared.mime_type)
             looked = await self._objects.look(key, self._settings.attachment_max_bytes)
         except NoSuchObject as error:
             raise invalid("fileUrl", "nothing was uploaded yet", "not_uploaded") from error

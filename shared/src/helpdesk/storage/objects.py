@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import CopySource
+from minio.commonconfig import REPLACE, CopySource
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
@@ -73,9 +73,21 @@ class Objects:
         """Read an object, but no more than about `most` bytes. Raises NoSuchObject, StoreUnavailable."""
         return await self._in_thread(lambda: self._look(key, most))
 
-    async def copy(self, source: str, target: str) -> None:
-        """Make a second object of the same bytes, within the store. Raises NoSuchObject, StoreUnavailable."""
-        await self._in_thread(lambda: self._client.copy_object(self._bucket, target, CopySource(self._bucket, source)))
+    async def copy(self, source: str, target: str, content_type: str) -> None:
+        """Make a second object of the same bytes, within the store. Raises NoSuchObject, StoreUnavailable.
+
+        Of what else the writer of the first one said nothing is taken over: a `Content-Encoding` of theirs, say, would
+        make other bytes of it on the way to a browser.
+        """
+        await self._in_thread(
+            lambda: self._client.copy_object(
+                self._bucket,
+                target,
+                CopySource(self._bucket, source),
+                metadata={"Content-Type": content_type},
+                metadata_directive=REPLACE,
+            )
+        )
 
     async def remove(self, key: str) -> None:
         """Delete one object; nothing happens when it is not there. Raises StoreUnavailable."""
