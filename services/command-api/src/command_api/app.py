@@ -13,7 +13,7 @@ from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import attachments, auth, comments, tickets
+from command_api.routes import attachments, auth, bulk, comments, tickets
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
@@ -81,7 +81,7 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router, attachments.router):
+    for router in (auth.router, bulk.router, tickets.router, comments.router, attachments.router):
         app.include_router(router)
     if parts is not None:
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID, uuid4
@@ -52,28 +52,40 @@ class Contended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who commands, and within which request. `waits`: the answer is to come when the views show the change."""
+    """Who commands, and within which request. `waits`: the answer is to come when the views show the change.
+
+    `cause_id` names what the command is a part of, if it is one of many.
+    """
 
     tenant_id: UUID
     actor: UUID
     command_id: UUID
     request_id: UUID | None = None
     waits: bool = True
+    cause_id: UUID | None = None
+
+    def part(self) -> "Cause":
+        """The cause of one of many commands: an id of its own, and the request as what it comes from."""
+        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id)
 
     @property
     def metadata(self) -> Metadata:
         """What stands beside each event of the command."""
-        return Metadata(actor=self.actor, causation_id=self.command_id, correlation_id=self.request_id)
+        return Metadata(actor=self.actor, causation_id=self.cause_id or self.command_id, correlation_id=self.request_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The ticket after the command. `visible`: whether the views show it already; None when nobody asked them."""
+    """The ticket after the command. `visible`: whether the views show it already; None when nobody asked them.
+
+    `changed`: whether the command made an event.
+    """
 
     ticket_id: UUID
     ticket: Ticket
     version: int
     visible: bool | None
+    changed: bool = True
 
 
 def utc_now() -> datetime:
@@ -121,7 +133,7 @@ class Commands:
         if ticket is None:
             raise RuntimeError(f"{stream}: a command was decided on nothing")
         visible = await self._visible(stream, version, events) if cause.waits else None
-        return Outcome(ticket_id, ticket, version, visible)
+        return Outcome(ticket_id, ticket, version, visible, bool(events))
 
     async def _decided(
         self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None, *, is_new: bool

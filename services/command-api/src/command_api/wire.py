@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
@@ -199,6 +199,39 @@ class EditTicketBody(Body):
             resolution=resolution,
             waiting_on=waiting_on,
         )
+
+
+class BulkUpdateBody(Body):
+    """One change for many tickets; an id that stands there twice counts once."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    changes: EditTicketBody
+
+
+class ItemError(Answer):
+    """Why one of many was refused, in the words of the error body."""
+
+    code: str
+    reason: str
+    message: str
+
+
+class BulkItem(Answer):
+    """What became of one ticket."""
+
+    id: UUID
+    status: Literal["updated", "unchanged", "failed"]
+    version: int | None = None
+    error: ItemError | None = None
+
+
+class BulkOutcome(Answer):
+    """What became of all of them, in the order in which they were named."""
+
+    total: int
+    succeeded: int
+    failed: int
+    results: list[BulkItem]
 
 
 class CommentBody(Body):

@@ -96,6 +96,14 @@ class Reading:
             response = Response(plain, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
         else:
             response = respond(self.request, plain, version)
+        return self._told(response)
+
+    def file(self, content: bytes, media_type: str, name: str) -> Response:
+        """A file to be kept under `name` (plain ASCII)."""
+        headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+        return self._told(Response(content, media_type=media_type, headers=headers))
+
+    def _told(self, response: Response) -> Response:
         if self.behind:
             response.headers["Consistency"] = "behind"
         return response

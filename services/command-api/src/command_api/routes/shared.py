@@ -13,7 +13,7 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import Actor
 from command_api.execute import Cause, Commands, Contended, Outcome, StaleVersion, new_command
 from helpdesk.auth.tokens import Principal
-from helpdesk.consistency import Position, token_of
+from helpdesk.consistency import MAX_TOKEN_STREAMS, Position, token_of
 from helpdesk.eventstore.grouping import Overloaded
 from helpdesk.eventstore.store import EventTooLarge
 from helpdesk.http.etag import etag
@@ -102,9 +102,10 @@ def answer(
     version: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer of a write: its body, its tag, its consistency token, and whether the views are behind."""
+    """The answer of a write: its body, its tag, its consistency token unless too long, whether the views are behind."""
     content = b"" if body is None else dumps(body)
-    sent = {"Consistency-Token": token_of(positions), **(headers or {})}
+    named = {"Consistency-Token": token_of(positions)} if len(positions) <= MAX_TOKEN_STREAMS else {}
+    sent = {**named, **(headers or {})}
     if version is not None and body is not None:
         sent["ETag"] = etag(version, content)
     if visible is None:

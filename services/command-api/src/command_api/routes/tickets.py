@@ -35,7 +35,7 @@ router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
     await _demand_creator(shell, caller)
-    await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+    await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
     ticket_id, why = new_id(), cause(request, caller)
     async with problems_of():
         while True:
@@ -82,7 +82,7 @@ async def edit(
 ) -> Response:
     """Both partial: any of the fields, all of them or none. What is as it was makes no event and no new version."""
     if "assigned_to_id" in body.model_fields_set:
-        await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+        await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
     async with problems_of():
         outcome = await shell.ticket(
             cause(request, caller), ticket_id, lambda at: body.command(actor(caller), at), expected_version(if_match)
@@ -137,12 +137,13 @@ async def _demand_creator(shell: Shell, caller: Principal) -> None:
         raise Problem(401, "unknown_user", "This account is unknown or disabled.", headers=challenge)
 
 
-async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:
+async def demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None, field: str = "assignedToId") -> None:
+    """Raise the 400 of `field` unless the assignee is an enabled person of the tenant, or nobody."""
     if assignee_id is None:
         return
     found = (await shell.directory.people(tenant_id, [assignee_id])).get(assignee_id)
     if found is None or not found.enabled:
-        raise invalid("assignedToId", "there is no such user in this tenant", "unknown_user")
+        raise invalid(field, "there is no such user in this tenant", "unknown_user")
 
 
 async def _shape(shell: Shell, tenant_id: UUID, outcome: Outcome) -> dict[str, Any]:
