@@ -50,6 +50,17 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
         comment_id=COMMENT, content="Quick!", previous="Help!", is_internal=True, by=BY, at=AT
     ),
     ("comment.deleted", 1): ticket.CommentDeleted(comment_id=COMMENT, is_internal=False, by=BY, at=AT),
+    ("attachment.added", 1): ticket.AttachmentAdded(
+        attachment_id=COMMENT,
+        object_id=OTHER,
+        filename="Rechnung für “Ada”.pdf",
+        file_size=26_214_400,
+        mime_type="application/pdf",
+        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        by=BY,
+        at=AT,
+    ),
+    ("attachment.removed", 1): ticket.AttachmentRemoved(attachment_id=COMMENT, by=BY, at=AT),
     ("ticket.redacted", 1): ticket.TicketRedacted(
         event_id=OTHER, fields=("title", "previous"), reason="erasure_request", by=BY, at=AT
     ),

@@ -126,6 +126,28 @@ class RateSettings(Settings):
     )
 
 
+class StorageSettings(Settings):
+    """Where files are."""
+
+    public_origin: str = Field(
+        "http://localhost:8080",
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="The gateway's address as clients know it; the addresses of files begin with it.",
+    )
+    s3_endpoint: str = Field(pattern=r"^https?://[^/?#\s]+/?$", description="Address of the file store (S3).")
+    s3_public_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#\s]+/?)?$",
+        description="Its address as clients know it, when they are to reach it directly; else they go by our origin.",
+    )
+    s3_region: str = Field("us-east-1", description="Region of the file store.")
+    s3_access_key: SecretStr = Field(min_length=1, description="Access key of the file store.")
+    s3_secret_key: SecretStr = Field(min_length=1, description="Secret key of the file store.")
+    s3_bucket: str = Field(
+        "attachments", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket of attachments."
+    )
+
+
 class ServerSettings(RateSettings):
     """Where a service listens, and how much of whom."""
 

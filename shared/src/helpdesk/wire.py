@@ -35,6 +35,8 @@ WIRE: Final[Mapping[tuple[str, int], type[Event]]] = {
     ("comment.added", 1): ticket.CommentAdded,
     ("comment.edited", 1): ticket.CommentEdited,
     ("comment.deleted", 1): ticket.CommentDeleted,
+    ("attachment.added", 1): ticket.AttachmentAdded,
+    ("attachment.removed", 1): ticket.AttachmentRemoved,
     ("ticket.redacted", 1): ticket.TicketRedacted,
     ("user.registered", 1): user.UserRegistered,
     ("user.redacted", 1): user.UserRedacted,

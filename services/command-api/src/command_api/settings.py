@@ -7,7 +7,24 @@ from pydantic import Field, FilePath, ValidationInfo, field_validator
 
 from helpdesk.eventstore.grouping import CAPS, Lane
 from helpdesk.eventstore.lanes import Caps
-from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import (
+    Dsn,
+    KafkaSettings,
+    LogSettings,
+    MigrateSettings,
+    ServerSettings,
+    StorageSettings,
+    TokenSettings,
+)
+
+_DENIED_TYPES = (
+    "application/x-msdownload,application/x-msdos-program,application/x-dosexec,application/x-msi,"
+    "application/vnd.microsoft.portable-executable,application/x-executable,application/x-pie-executable,"
+    "application/x-elf,application/x-mach-binary,application/x-sharedlib,application/java-archive,"
+    "application/x-java-archive,application/java-vm,application/vnd.android.package-archive,application/x-sh,"
+    "application/x-csh,application/x-shellscript,application/x-bat,application/x-powershell,application/hta"
+)
+_DENIED_ENDINGS = "exe,dll,com,scr,pif,cpl,msi,msp,bat,cmd,ps1,vbs,vbe,jse,wsf,wsh,hta,lnk,reg,jar,apk"
 
 
 class RelaySettings(KafkaSettings, LogSettings):
@@ -29,7 +46,40 @@ class RelaySettings(KafkaSettings, LogSettings):
         return value
 
 
-class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
+class FilesSettings(StorageSettings):
+    """Which files may be attached."""
+
+    attachment_max_bytes: int = Field(
+        26_214_400, ge=1, description="The largest attachment, in bytes; GATEWAY_MAX_UPLOAD is to agree with it."
+    )
+    attachment_denied_types: str = Field(
+        _DENIED_TYPES, description="MIME types that are not admitted, separated by commas: what runs on a machine."
+    )
+    attachment_denied_endings: str = Field(
+        _DENIED_ENDINGS, description="Endings of file names that are not admitted, separated by commas."
+    )
+    upload_keep_seconds: int = Field(
+        86_400, ge=7_200, description="After this an upload that was not completed is deleted."
+    )
+
+    @property
+    def denied_types(self) -> frozenset[str]:
+        """In lower case."""
+        return _words(self.attachment_denied_types)
+
+    @property
+    def denied_endings(self) -> frozenset[str]:
+        """In lower case, without their dots."""
+        return frozenset(one.removeprefix(".") for one in _words(self.attachment_denied_endings))
+
+
+class WorkerSettings(StorageSettings, LogSettings):
+    """What `worker` needs."""
+
+    command_api_worker_database_url: Dsn = Field(description="PostgreSQL DSN of the role that looks after files.")
+
+
+class CommandSettings(RelaySettings, TokenSettings, FilesSettings, WorkerSettings, ServerSettings):
     """What `serve` and `all` need."""
 
     command_api_port: int = Field(8081, ge=1, le=65535, description="Where the command API listens.")
@@ -66,3 +116,7 @@ class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
 
 class CommandMigrateSettings(CommandSettings, MigrateSettings):
     """What `migrate` needs."""
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(one.strip().lower() for one in listed.split(",") if one.strip())

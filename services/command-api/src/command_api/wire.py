@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
@@ -22,6 +22,8 @@ WAITING_ON: Final = ("requester", "third_party")
 _SYNONYMS: Final = {"urgent": "critical", "canceled": "cancelled"}
 _WAITS: Final = {"pending": "requester", "on_hold": "third_party"}
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,189}")
+_TYPE_PART: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MIME_TYPE: Final = re.compile(rf"{_TYPE_PART}/{_TYPE_PART}(?: ?; ?{_TYPE_PART}=(?:{_TYPE_PART}|\"[ !#-\[\]-~]*\"))*")
 DEEPEST: Final = 32
 LARGEST_METADATA: Final = 65_536
 LARGEST_INTEGER: Final = 2**53 - 1
@@ -88,6 +90,12 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _mime_type(value: str) -> str:
+    if not _MIME_TYPE.fullmatch(value.strip()):
+        raise PydanticCustomError("malformed_type", "must be a MIME type, such as image/png")
+    return value.strip()
+
+
 Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
@@ -110,6 +118,12 @@ Resolution: TypeAlias = Annotated[
 WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON), Field(examples=[*WAITING_ON])]
 Tags: TypeAlias = Annotated[list[Annotated[StrictStr, text(1, 50)]], Field(max_length=50)]
 Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_metadata)]
+
+
+Filename: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+MimeType: TypeAlias = Annotated[StrictStr, Field(max_length=255), AfterValidator(_mime_type)]
+Bytes: TypeAlias = Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
+Digest: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
 
 
 class SignupBody(Body):
@@ -247,3 +261,29 @@ class EditCommentBody(Partial):
     def wanted(self) -> str | None:
         """The new text, None when the body names none."""
         return self.content if "content" in self.model_fields_set else None
+
+
+class UploadBody(Body):
+    """What is to be uploaded. `sha256` in hexadecimal."""
+
+    filename: Filename
+    mime_type: MimeType
+    file_size: Bytes | None = None
+    sha256: Digest | None = None
+
+
+class UploadShape(Answer):
+    """Where the bytes go (PUT, with the declared Content-Type), and the address that the attachment will have."""
+
+    upload_url: str
+    key: str
+    file_url: str
+
+
+class AttachmentBody(Body):
+    """What was uploaded: `fileUrl` as the upload's beginning gave it."""
+
+    filename: Filename
+    file_url: Annotated[StrictStr, Field(max_length=1000)]
+    file_size: Bytes
+    mime_type: MimeType

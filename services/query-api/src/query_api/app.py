@@ -14,8 +14,9 @@ from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
-from query_api.reading import Sources
-from query_api.routes import comments, me, tickets
+from helpdesk.storage.presign import signer
+from query_api.reading import Files, Sources
+from query_api.routes import attachments, comments, me, tickets
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
 from query_api.settings import QueryMigrateSettings, QuerySettings
@@ -29,7 +30,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
         app.state.verifier = Verifier(settings)
         async with open_pool(settings.query_api_database_url, name="query-api") as pool:
             cursors = Cursors(settings.cursor_secret.get_secret_value())
-            app.state.sources = Sources(pool, applied or progress(settings), cursors)
+            app.state.sources = Sources(pool, applied or progress(settings), cursors, _files(settings))
             yield
 
     async def database() -> str | None:
@@ -43,9 +44,14 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
     app.include_router(document_routes())
     app.include_router(me.router)
     app.include_router(comments.router)
+    app.include_router(attachments.router)
     app.include_router(tickets.router)
     app.router.routes.append(Mount("/", Unknown()))
     return app
+
+
+def _files(settings: QuerySettings) -> Files:
+    return Files(settings.public_origin, signer(settings))
 
 
 def progress(settings: QuerySettings) -> Applied:

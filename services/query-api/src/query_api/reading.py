@@ -21,6 +21,7 @@ from helpdesk.paging.page import Paging
 from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
 from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.storage.presign import Signer
 from query_api.domain.tickets import Sight, sight_of
 
 R = TypeVar("R")
@@ -44,12 +45,21 @@ _ETAG: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What addresses of files are made from: our origin, and what signs those of the store."""
+
+    origin: str
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """What reads are made from, wired once."""
 
     pool: Pool
     applied: Applied
     cursors: Cursors
+    files: Files
 
 
 @dataclass(frozen=True, slots=True)

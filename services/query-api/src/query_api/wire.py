@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.shapes import CommentShape, TicketShape
+from helpdesk.http.shapes import AttachmentShape, CommentShape, TicketShape
 from helpdesk.http.wire import Answer, Body, Id, Instant, text
 from helpdesk.paging.order import Sort
 from helpdesk.paging.wire import Envelope, PageQuery
@@ -157,6 +157,12 @@ class FlatCommentQuery(CommentQuery):
     ticket_id: Id
 
 
+class AttachmentQuery(PageQuery):
+    """What a list of attachments is asked for."""
+
+    sort_by: Literal["createdAt"] | None = Field(None, description="Default createdAt.")
+
+
 class CommentPreview(Answer):
     """A comment in a list of tickets."""
 
@@ -177,6 +183,16 @@ class TicketPage(Envelope[ListedTicket]):
 
 class CommentPage(Envelope[CommentShape]):
     """A page of comments."""
+
+
+class AttachmentPage(Envelope[AttachmentShape]):
+    """A page of attachments."""
+
+
+class DownloadShape(Answer):
+    """An address to download a file from, valid for five minutes, for whoever holds it."""
+
+    download_url: str
 
 
 class Stats(Answer):

@@ -13,7 +13,7 @@ from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.folds import activities
 from helpdesk.recorded import Stream
-from projector.domain import comments, people, tenants, tickets
+from projector.domain import attachments, comments, people, tenants, tickets
 from projector.domain.text import json_text
 
 Row: TypeAlias = tuple[Any, ...]
@@ -125,6 +125,15 @@ def _comments(history: History) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def _attachments(history: History) -> Iterator[Row]:
+    tenant_id, ticket_id = history.stream.tenant_id, history.stream.id
+    for row in attachments.after({}, history.happened).values():
+        yield (
+            tenant_id, ticket_id, row.id, row.object_id, row.filename, row.file_size, row.mime_type, row.sha256,
+            row.added_by_id, row.created_at, row.deleted,
+        )  # fmt: skip
+
+
 def _activities(history: History) -> Iterator[Row]:
     tenant_id, ticket_id = history.stream.tenant_id, history.stream.id
     for version, event_id, event in history.events or ():
@@ -166,6 +175,12 @@ VIEWS: Final = (
         "comments", "ticket", "ticket_id",
         ("tenant_id", "ticket_id", "id", "content", "is_internal", "author_id", "created_at", "updated_at", "deleted"),
         _comments,
+    ),
+    View(
+        "attachments", "ticket", "ticket_id",
+        ("tenant_id", "ticket_id", "id", "object_id", "filename", "file_size", "mime_type", "sha256", "added_by_id",
+         "created_at", "deleted"),
+        _attachments,
     ),
     View(
         "activities", "ticket", "ticket_id",

@@ -12,6 +12,8 @@ _NAMES: Final = (
     ("views", "tickets", "created_by_id", "user"),
     ("views", "tickets", "assignee_id", "user"),
     ("views", "comments", "ticket_id", "ticket"),
+    ("views", "attachments", "ticket_id", "ticket"),
+    ("views", "attachments", "added_by_id", "user"),
     ("views", "activities", "ticket_id", "ticket"),
     ("views", "people", "id", "user"),
     ("views", "tenants", "tenant_id", "tenant"),
