@@ -17,6 +17,7 @@ from localstack.ports import Ports
 PUBLIC = {
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/register",
+    "POST /api/v1/auth/tenants",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "GET /api/v1/",

@@ -23,6 +23,8 @@ VOCABULARY: dict[str, set[str]] = {
     "ticket.wait_ended": {"previous"},
     "ticket.redacted": {"fields", "reason"},
     "user.registered": {"role"},
+    "user.invited": {"role"},
+    "user.role_changed": {"role", "previous"},
     "user.redacted": {"fields", "reason"},
     "tenant.created": {"settings"},
     "tenant.closed": {"reason"},

@@ -11,8 +11,9 @@ from command_api.accounts import Accounts
 from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.passwords import Passwords
-from command_api.routes import auth, comments, tickets
+from command_api.routes import auth, comments, me, tickets, users
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from command_api.users import Users
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
@@ -38,6 +39,7 @@ class Service:
 
     commands: Commands
     accounts: Accounts
+    users: Users
     verifier: Verifier
     views: Applied
     jobs: list[Job]
@@ -55,10 +57,11 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         directory = Directory(pool, settings.command_api_database_url)
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
-        accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        accounts = Accounts(commands, passwords, issuer, settings)
+        users = Users(commands, passwords)
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
         try:
-            yield Service(commands, accounts, Verifier(settings), views, jobs)
+            yield Service(commands, accounts, users, Verifier(settings), views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -75,10 +78,11 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router):
+    for router in (auth.router, me.router, users.router, tickets.router, comments.router):
         app.include_router(router)
     if parts is not None:
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

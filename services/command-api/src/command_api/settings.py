@@ -41,6 +41,12 @@ class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
     )
     access_token_seconds: int = Field(86_400, ge=60, description="Lifetime of an access token.")
     refresh_token_seconds: int = Field(604_800, ge=60, description="Lifetime of a refresh token.")
+    refresh_rotation: bool = Field(
+        False, description="Whether a refresh token is one-shot: each refresh gives a new one (on or off)."
+    )
+    self_service_tenants: bool = Field(
+        False, description="Whether strangers may found a tenant (POST /auth/tenants; on or off)."
+    )
     append_batch: int = Field(64, ge=1, le=1000, description="Commands that one transaction takes at most.")
     append_batch_of_tenant: int = Field(32, ge=1, le=1000, description="Of these, commands of one tenant at most.")
     append_waiting: int = Field(

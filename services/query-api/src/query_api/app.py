@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
 from helpdesk.http.app import build_api
@@ -13,11 +15,13 @@ from helpdesk.http.health import health_routes
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
+from helpdesk.tasks import beside
 from query_api.reading import Sources
-from query_api.routes import comments, me, tickets
+from query_api.routes import comments, me, tickets, users
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
 from query_api.settings import QueryMigrateSettings, QuerySettings
+from query_api.views import people
 
 
 def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAPI:
@@ -29,7 +33,9 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
         async with open_pool(settings.query_api_database_url, name="query-api") as pool:
             cursors = Cursors(settings.cursor_secret.get_secret_value())
             app.state.sources = Sources(pool, applied or progress(settings), cursors)
-            yield
+            app.state.standing_of = People(partial(people.standing, pool), settings.query_api_database_url, "views")
+            async with beside(app.state.standing_of.run()):
+                yield
 
     async def database() -> str | None:
         sources: Sources = app.state.sources
@@ -40,6 +46,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
     app.include_router(health_routes({"database": database}))
     app.include_router(document_routes())
     app.include_router(me.router)
+    app.include_router(users.router)
     app.include_router(comments.router)
     app.include_router(tickets.router)
     app.router.routes.append(Mount("/", Unknown()))

@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.shapes import CommentShape, TicketShape
+from helpdesk.http.shapes import CommentShape, TicketShape, UserShape
 from helpdesk.http.wire import Answer, Id, Instant, text
 from helpdesk.paging.order import Sort
 from helpdesk.paging.wire import Envelope, PageQuery
+from helpdesk.policy import SCOPES
 from query_api.domain import words
 from query_api.domain.tickets import TicketFilter
 
@@ -31,6 +32,13 @@ def _priority(word: str) -> str:
     return word
 
 
+def _role(word: str) -> str:
+    role = word.strip().upper().removeprefix("ROLE_")
+    if role not in SCOPES:
+        raise PydanticCustomError("unknown_word", "must be ADMIN, AGENT or USER")
+    return role
+
+
 def _instant(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -44,6 +52,7 @@ def _instant(value: object) -> object:
 _BLANK: Final = BeforeValidator(_blank_is_absent)
 _Status: TypeAlias = Annotated[str, AfterValidator(_status)]
 _Priority: TypeAlias = Annotated[str, AfterValidator(_priority)]
+_Role: TypeAlias = Annotated[str, AfterValidator(_role)]
 _When: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 _Words: TypeAlias = Annotated[str, text(0, 500)]
 
@@ -94,6 +103,19 @@ class FlatCommentQuery(CommentQuery):
     ticket_id: Id
 
 
+class UserQuery(PageQuery):
+    """What a list of people is asked for."""
+
+    sort_by: Literal["createdAt", "updatedAt"] | None = Field(None, description="Default createdAt.")
+    role: Annotated[_Role | None, _BLANK] = Field(None, description="ADMIN, AGENT or USER. In any letter case.")
+    search: Annotated[_Words | None, _BLANK] = Field(
+        None, description="Text that the name or the address contains, in any letter case."
+    )
+    tenant_id: Annotated[Id | None, _BLANK] = Field(
+        None, description="For the platform's operator: whose people. Others may name their own tenant."
+    )
+
+
 class CommentPreview(Answer):
     """A comment in a list of tickets."""
 
@@ -114,6 +136,10 @@ class TicketPage(Envelope[ListedTicket]):
 
 class CommentPage(Envelope[CommentShape]):
     """A page of comments."""
+
+
+class UserPage(Envelope[UserShape]):
+    """A page of people."""
 
 
 class Stats(Answer):

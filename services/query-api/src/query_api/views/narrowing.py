@@ -30,7 +30,7 @@ def narrowed(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> tuple[str,
         "priority": filter_.priority,
         "created_by_id": filter_.created_by_id,
         "assignee_id": filter_.assignee_id,
-        "search": None if filter_.search is None else f"%{_literal(filter_.search)}%",
+        "search": None if filter_.search is None else f"%{literal(filter_.search)}%",
         "created_after": filter_.created_after,
         "created_before": filter_.created_before,
     }
@@ -38,6 +38,6 @@ def narrowed(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> tuple[str,
     return " and ".join([_VISIBLE, *(_CONDITIONS[name] for name in params)]), {"tenant_id": tenant_id, **params}
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that a LIKE pattern takes as it stands."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
