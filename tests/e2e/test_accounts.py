@@ -204,7 +204,8 @@ async def test_people_are_found_by_role_and_by_text(admin: Person) -> None:
     assert found["data"] == made[1:2]
     assert answered(await admin.get("/users", search=f"{marker}%_"), 200)["data"] == []
     refused(await admin.get("/users", role="root"), 400, field="role")
-    seen, cursor = [], ""
+    seen: list[Any] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = answered(await admin.get("/users", search=marker, limit=2, cursor=cursor, sortOrder="desc"), 200)
         seen += page["data"]

@@ -65,12 +65,12 @@ def test_an_account_without_a_password_is_an_invitation() -> None:
         ({"name": "Grace", "last_name": "Hopper"}, "Grace"),
     ],
 )
-def test_a_half_of_a_name_that_is_not_named_stays(fields: dict[str, str], name: str) -> None:
+def test_a_half_of_a_name_that_is_not_named_stays(fields: dict[str, Any], name: str) -> None:
     assert decide([registered()], edit(**fields)) == [renamed(name)]
 
 
 def test_what_is_as_it_was_is_no_event() -> None:
-    same = {"name": "Ada King Lovelace", "role": "USER", "enabled": True}
+    same: dict[str, Any] = {"name": "Ada King Lovelace", "role": "USER", "enabled": True}
     assert decide([registered()], edit(**same)) == []
     assert decide([registered()], edit()) == []
     assert decide([registered(), OFF], edit(enabled=False)) == []

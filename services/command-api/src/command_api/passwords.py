@@ -45,7 +45,10 @@ class Passwords:
 
     def is_outdated(self, hash_: str) -> bool:
         """Whether the password should get another hash when it is next known: bcrypt's, or one of other parameters."""
-        return hash_.startswith(_BCRYPT) or self._hasher.check_needs_rehash(hash_)
+        try:
+            return hash_.startswith(_BCRYPT) or self._hasher.check_needs_rehash(hash_)
+        except InvalidHashError:
+            return False  # it opens to nothing
 
     def close(self) -> None:
         """Let the threads go."""

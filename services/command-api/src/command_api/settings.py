@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import Field, FilePath, ValidationInfo, field_validator
 
 from helpdesk.eventstore.grouping import CAPS, Lane
 from helpdesk.eventstore.lanes import Caps
-from helpdesk.settings import Dsn, KafkaSettings, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import (
+    Dsn,
+    KafkaSettings,
+    LogSettings,
+    MigrateSettings,
+    ServerSettings,
+    TokenSettings,
+    demand_key_file,
+)
 
 
 class RelaySettings(KafkaSettings, LogSettings):
@@ -36,8 +45,10 @@ class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
     command_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that appends events.")
     command_api_views_database_url: Dsn = Field(description="PostgreSQL DSN of the role for views.applied.")
     command_api_notices_database_url: Dsn = Field(description="PostgreSQL DSN of the role for notices.applied.")
-    jwt_signing_key_file: FilePath = Field(
-        description="Path of the Ed25519 private key (PEM, PKCS 8) that signs tokens."
+    jwt_signing_key_file: FilePath | None = Field(
+        None,
+        validate_default=True,
+        description="For EdDSA: path of the Ed25519 private key (PEM, PKCS 8) that signs tokens.",
     )
     access_token_seconds: int = Field(86_400, ge=60, description="Lifetime of an access token.")
     refresh_token_seconds: int = Field(604_800, ge=60, description="Lifetime of a refresh token.")
@@ -56,6 +67,11 @@ class CommandSettings(RelaySettings, TokenSettings, ServerSettings):
     password_memory_kib: int = Field(19_456, ge=8, description="Argon2id memory per hash, in KiB.")
     password_passes: int = Field(2, ge=1, description="Argon2id passes.")
     password_threads: int = Field(2, ge=1, le=64, description="Hashes computed at the same time, at most.")
+
+    @field_validator("jwt_signing_key_file")
+    @classmethod
+    def _has_a_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return demand_key_file(value, info)
 
     @property
     def append_caps(self) -> Mapping[Lane, Caps]:
