@@ -24,7 +24,6 @@ VOCABULARY: dict[str, set[str]] = {
     "ticket.redacted": {"fields", "reason"},
     "user.registered": {"role"},
     "user.redacted": {"fields", "reason"},
-    "tenant.created": {"settings"},
     "tenant.closed": {"reason"},
     "tenant.purged": {"reason"},
     "webhook.endpoint_created": {"events"},

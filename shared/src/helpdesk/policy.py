@@ -45,6 +45,20 @@ def is_staff(role: str) -> bool:
     return role in STAFF
 
 
+OPERATOR_SLUG: Final = "default"
+"""The tenant whose admins operate the platform (contract §11)."""
+
+
+def may_manage_tenants(role: str) -> bool:
+    """Contract §13: admins, each their own tenant; the operator all of them."""
+    return role == ADMIN
+
+
+def is_operator(role: str, tenant_slug: str) -> bool:
+    """Whether somebody of this role in the tenant of this slug operates the platform."""
+    return may_manage_tenants(role) and tenant_slug == OPERATOR_SLUG
+
+
 def may_manage_webhooks(role: str) -> bool:
     """Contract §9: admins and agents."""
     return role in STAFF

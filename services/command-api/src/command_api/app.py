@@ -11,8 +11,9 @@ from command_api.accounts import Accounts
 from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.passwords import Passwords
-from command_api.routes import auth, comments, tickets
+from command_api.routes import auth, comments, tenants, tickets
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from command_api.tenants import Tenants
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
@@ -75,10 +76,11 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API")
-    for router in (auth.router, tickets.router, comments.router):
+    for router in (auth.router, tenants.router, tickets.router, comments.router):
         app.include_router(router)
     if parts is not None:
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.state.tenants, app.state.is_closed = Tenants(parts.commands), parts.commands.directory.is_closed
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID, uuid4
 
 from command_api.accounts import OPERATOR
@@ -12,7 +12,7 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import CloseTenant, decide
 from command_api.execute import utc_now
 from helpdesk.events.operations import TenantPurged
-from helpdesk.events.tenant import TenantClosed, TenantCreated
+from helpdesk.events.tenant import TenantEvent
 from helpdesk.eventstore import erasure
 from helpdesk.eventstore.erasure import NotErased
 from helpdesk.eventstore.store import EventStore, StreamAppend, WrongVersion
@@ -82,7 +82,7 @@ async def close_tenant(pool: Pool, tenant_id: UUID, act: Act) -> str:
     """Record that the tenant is closed. Raises NotErased for an unknown tenant; twice is as good as once."""
     store, stream = EventStore(pool, SCHEMA), Stream(tenant_id, "tenant", tenant_id)
     history = await store.read_stream(stream)
-    past = [one.event for one in history if isinstance(one.event, TenantCreated | TenantClosed)]
+    past = [one.event for one in history if isinstance(one.event, get_args(TenantEvent))]
     try:
         events = decide(past, CloseTenant(reason=act.reason, by=act.by, at=utc_now()))
     except Rejected as error:
@@ -90,7 +90,7 @@ async def close_tenant(pool: Pool, tenant_id: UUID, act: Act) -> str:
     if not events:
         return f"tenant {tenant_id} was closed already"
     await store.append(uuid4(), [StreamAppend(stream, len(history), events)], act.metadata)
-    return f"tenant {tenant_id} is closed; tokens that were given out work until they expire"
+    return f"tenant {tenant_id} is closed; tokens that were given out end within seconds"
 
 
 async def redact(

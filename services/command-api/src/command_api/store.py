@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
+from command_api.domain.tenant_settings import admits_strangers
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
 
@@ -23,6 +24,7 @@ select ticket_id from events.comment_place where tenant_id = %(tenant_id)s and c
 TAKE_NUMBERS: Final = "select events.take_ticket_numbers(%s, %s)"
 MEND_NUMBERS: Final = "select events.mend_ticket_numbers(%s)"
 INSERT_TENANT: Final = "insert into events.tenant (tenant_id, slug, name, settings) values (%s, %s, %s, %s)"
+UPDATE_TENANT: Final = "update events.tenant set slug = %s, name = %s, settings = %s where tenant_id = %s"
 INSERT_PERSON: Final = """
 insert into events.person (tenant_id, id, email, name, role, enabled, valid_from, created_at, updated_at, version)
 values (%(tenant_id)s, %(id)s, %(email)s, %(name)s, %(role)s, true, %(at)s, %(at)s, %(at)s, 1)"""
@@ -56,8 +58,8 @@ class TenantRow:
 
     @property
     def is_open(self) -> bool:
-        """Whether strangers may register (on unless switched off)."""
-        return self.settings.get("openRegistration", True) is not False
+        """Whether strangers may register."""
+        return admits_strangers(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ async def logins(pool: Pool, address: str) -> list[Login]:
 
 
 async def tenant(pool: Pool, *, slug: str | None = None, id_: UUID | None = None) -> TenantRow | None:
-    """A tenant by its slug or its id."""
+    """A tenant by its slug or its id; a closed one is not found."""
     async with pool.connection() as connection:
         cursor = connection.cursor(row_factory=class_row(TenantRow))
         await cursor.execute(TENANT, (slug, id_))
@@ -142,6 +144,11 @@ async def mend_numbers(pool: Pool, tenant_id: UUID) -> None:
 async def insert_tenant(connection: Connection, row: TenantRow) -> None:
     """A new tenant's row. Violates `tenant_slug_key` when the slug is taken."""
     await connection.execute(INSERT_TENANT, (row.tenant_id, row.slug, row.name, Json(dict(row.settings))))
+
+
+async def update_tenant(connection: Connection, row: TenantRow) -> None:
+    """A tenant's row as it stands now. Violates `tenant_slug_key` when the slug is taken."""
+    await connection.execute(UPDATE_TENANT, (row.slug, row.name, Json(dict(row.settings)), row.tenant_id))
 
 
 async def insert_account(

@@ -1,8 +1,12 @@
 """Wiring: the API on one pool, the intake on another, whose role sees every tenant."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.auth.tokens import Verifier
+from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
@@ -36,6 +40,7 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
     """The API; where the intake runs in the same process, its state is part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier = Verifier(settings)
+    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

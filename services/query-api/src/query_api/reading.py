@@ -20,8 +20,9 @@ from helpdesk.paging.listing import Listing, paging_of
 from helpdesk.paging.page import Paging
 from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.postgres.tenant import Statement, read, read_all
 from query_api.domain.tickets import Sight, sight_of
+from query_api.views import tenants
 
 R = TypeVar("R")
 CONSISTENCY_BOUND_S: Final = 2.0
@@ -45,9 +46,12 @@ _ETAG: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What reads are made from, wired once."""
+    """What reads are made from, wired once. `operator`: connections that see all tenants and nothing of what is theirs;
+    `webhooks`: connections that count endpoints."""
 
     pool: Pool
+    operator: Pool
+    webhooks: Pool
     applied: Applied
     cursors: Cursors
 
@@ -60,6 +64,7 @@ class Reading:
     sources: Sources
     tenant_id: UUID
     user_id: UUID
+    role: str
     issued_at: datetime
     sight: Sight
     behind: bool
@@ -107,7 +112,12 @@ async def _reading(
             raise Problem(400, "malformed_consistency_token", f"Consistency-Token: {error}.") from error
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S, ours=False)
     sight = sight_of(caller.role, caller.user_id)
-    return Reading(request, sources, caller.tenant_id, caller.user_id, caller.issued_at, sight, behind)
+    return Reading(request, sources, caller.tenant_id, caller.user_id, caller.role, caller.issued_at, sight, behind)
+
+
+async def is_closed(pool: Pool, tenant_id: UUID) -> bool:
+    """Whether the tenant is closed, as far as the views have come."""
+    return bool(await read(pool, tenant_id, tenants.closed(tenant_id)))
 
 
 def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -6,8 +6,10 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
@@ -44,6 +46,7 @@ def build_app(
 
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier = Verifier(settings)
+    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.closed import remember_closed
 from helpdesk.consumer.purged import Forgetting
 from helpdesk.postgres.pool import Connection
 from webhook_dispatcher.domain.catalogue import matches
@@ -14,6 +15,7 @@ from webhook_dispatcher.store.intake import Listening, NewDelivery
 
 async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Move the snapshots to the end of `batches` and write the deliveries, in the transaction that moves the guard."""
+    await remember_closed(connection, batches, SCHEMA)
     of_tickets = [batch for batch in batches if batch.stream.type == "ticket"]
     if not of_tickets:
         return
@@ -39,6 +41,7 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make anew what was made from a stream that reads differently now (a redaction), from its `history` up to the
     version of its guard: the snapshot, and the bodies of all its deliveries, sent or not. Nothing new becomes due.
     """
+    await remember_closed(connection, [history], SCHEMA)
     if history.stream.type != "ticket":
         return
     tenant_id, commands = history.stream.tenant_id, commands_of(None, history.events)

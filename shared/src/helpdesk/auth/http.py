@@ -6,6 +6,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
+from helpdesk.auth.closed import IsClosed
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
 from helpdesk.http.problem import Problem
 
@@ -16,7 +17,7 @@ _documented = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="J
 async def authenticated(
     request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)]
 ) -> Principal:
-    """The caller. Raises the contract's 401; the application's `state.verifier` judges."""
+    """The caller. Raises the contract's 401; the application's `state.verifier` judges, and its `state.is_closed`."""
     scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     if not token:
         raise Problem(401, "missing_token", "This needs an access token.", headers=_CHALLENGE)
@@ -24,9 +25,13 @@ async def authenticated(
         raise Problem(401, "wrong_scheme", "The Authorization header must be: Bearer <token>.", headers=_CHALLENGE)
     verifier: Verifier = request.app.state.verifier
     try:
-        return verifier.verify(token.strip())
+        principal = verifier.verify(token.strip())
     except InvalidToken as error:
         raise Problem(401, "invalid_token", "The access token is not valid.", headers=_CHALLENGE) from error
+    is_closed: IsClosed = request.app.state.is_closed
+    if await is_closed(principal.tenant_id):
+        raise Problem(401, "tenant_closed", "This tenant is closed.", headers=_CHALLENGE)
+    return principal
 
 
 Caller = Annotated[Principal, Depends(authenticated)]

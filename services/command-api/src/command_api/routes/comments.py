@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from command_api import store
+from command_api.domain.tenant_settings import reopen_window
 from command_api.domain.ticket.commands import AddComment, DeleteComment, EditComment
 from command_api.execute import Outcome
 from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
@@ -101,12 +102,19 @@ async def delete_flat(
 
 async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody) -> Response:
     comment_id = new_id()
+    tenant = await shell.directory.tenant(caller.tenant_id)
+    window = reopen_window(tenant.settings if tenant else {})
     async with problems_of():
         outcome = await shell.ticket(
             cause(request, caller),
             ticket_id,
             lambda at: AddComment(
-                comment_id=comment_id, content=body.content, is_internal=body.is_internal, by=actor(caller), at=at
+                comment_id=comment_id,
+                content=body.content,
+                is_internal=body.is_internal,
+                by=actor(caller),
+                at=at,
+                reopen_window=window,
             ),
         )
     return await _shown(shell, caller, outcome, comment_id, 201)

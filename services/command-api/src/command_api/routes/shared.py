@@ -24,6 +24,7 @@ from helpdesk.recorded import Stream
 _STATUS: Final[Mapping[str, int]] = {
     "ticket_not_found": 404,
     "comment_not_found": 404,
+    "tenant_not_found": 404,
     "not_allowed": 403,
     "internal_not_allowed": 403,
     "registration_closed": 403,
@@ -71,7 +72,7 @@ async def problems_of() -> AsyncIterator[None]:
         raise Problem(
             412,
             "stale_version",
-            f"The ticket has changed meanwhile; it is at version {stale.current}.",
+            f"It has changed meanwhile; it is at version {stale.current}.",
             headers={"ETag": f'"v{stale.current}"'},
             extra={"currentVersion": stale.current},
         ) from stale

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from helpdesk.events.tenant import TenantClosed
 from helpdesk.folds import ticket as fold
 from helpdesk.recorded import Stream
 from notifier.domain.person import evolve as evolve_person
@@ -83,11 +84,18 @@ def _known_people(history: History) -> Iterator[Row]:
         yield (history.stream.tenant_id, history.stream.id, person.email, person.name, person.role)
 
 
+def _closed(history: History) -> Iterator[Row]:
+    if any(isinstance(event, TenantClosed) for event in history.happened):
+        yield (history.stream.tenant_id,)
+
+
+_CLOSED: Final = View("closed_tenant", "tenant", "tenant_id", ("tenant_id",), _closed)
 OWNERS: Final = (
     Owner("views", VIEWS, json_as_text=True),
     Owner(
         "webhooks",
-        [View("ticket", "ticket", "id", ("tenant_id", "id", *(f.name for f in fields(fold.Ticket))), _snapshots)],
+        [View("ticket", "ticket", "id", ("tenant_id", "id", *(f.name for f in fields(fold.Ticket))), _snapshots),
+         _CLOSED],
     ),
     Owner(
         "notices",
@@ -97,6 +105,7 @@ OWNERS: Final = (
                 ("tenant_id", "id", "number", "title", "creator_id", "assignee_id"), _known_tickets,
             ),
             View("person", "user", "id", ("tenant_id", "id", "email", "name", "role"), _known_people),
+            _CLOSED,
         ],
     ),
 )  # fmt: skip
