@@ -325,8 +325,8 @@ async def test_a_closed_tenant_lets_nobody_in_and_says_so_once(store: Engine, op
     assert [type(event) for event in history] == [TenantCreated, TenantClosed]
     assert await store.value("select count(*) from events.logins_by_address(%s)", f"{id_.hex}@x.org") == 0
     assert await store.value("select count(*) from events.refresh_token where tenant_id = %s", id_) == 0
-    ((settings,),) = await store.sql("select settings from events.tenant_by_slug_or_id(null, %s)", id_)
-    assert settings["openRegistration"] is False
+    assert await store.value("select count(*) from events.tenant_by_slug_or_id(null, %s)", id_) == 0
+    assert await store.value("select slug from events.tenant where tenant_id = %s", id_) == f"~{id_}"
 
 
 async def test_a_purge_leaves_no_row_of_the_tenant_and_one_record_of_itself(store: Engine, operator: Pool) -> None:

@@ -184,7 +184,7 @@ class EditTenantBody(Body):
     """Partial: only fields that are named count, and none may be null."""
 
     name: Name = ""
-    slug: Slug = ""
+    slug: Slug = Field(default_factory=str)  # without a default in the document
     settings: Settings = Field(default_factory=dict)
 
     def command(self, by: UUID, at: datetime) -> ChangeTenant:
