@@ -1,5 +1,6 @@
 """Tenants and their settings through the gateway (contract §11): what the operator does, and what an admin."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -91,6 +92,22 @@ async def test_a_slug_is_one_tenants_until_it_is_deleted(operator: Person) -> No
     assert answered(await operator.get(f"/tenants/{second['id']}"), 200)["slug"] == other
     answered(await operator.delete(f"/tenants/{first['id']}"), 204)
     assert answered(await operator.patch(f"/tenants/{second['id']}", {"slug": slug}), 200)["slug"] == slug
+
+
+async def test_of_many_who_want_one_slug_at_the_same_moment_one_gets_it(operator: Person) -> None:
+    body = {"name": "Acme", "slug": fresh_slug()}
+    found = await asyncio.gather(*(operator.post("/tenants", body) for _ in range(5)))
+    assert sorted(one.status_code for one in found) == [201, 409, 409, 409, 409]
+
+
+async def test_changes_of_different_fields_at_the_same_moment_all_hold(operator: Person) -> None:
+    path = f"/tenants/{answered(await operator.post('/tenants', {'name': 'Acme', 'slug': fresh_slug()}), 201)['id']}"
+    slug = fresh_slug()
+    changes: list[Json] = [{"name": "Acme Ltd."}, {"slug": slug}, {"settings": {"a": 1}}]
+    for answer in await asyncio.gather(*(operator.patch(path, change) for change in changes)):
+        answered(answer, 200, TENANT)
+    found = answered(await operator.get(path), 200)
+    assert (found["name"], found["slug"], found["settings"]) == ("Acme Ltd.", slug, {"a": 1})
 
 
 async def test_the_default_tenant_stays(operator: Person) -> None:

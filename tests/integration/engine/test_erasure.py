@@ -341,6 +341,15 @@ async def test_a_purge_leaves_no_row_of_the_tenant_and_one_record_of_itself(stor
     assert (record.event.tenant_id, record.event.reason, record.event.by) == (id_, ACT.reason, ACT.by)
 
 
+async def test_what_was_closed_long_enough_ago_is_purged_and_nothing_else(store: Engine, operator: Pool) -> None:
+    closed, living = await tenant(store), await tenant(store)
+    await operate.close_tenant(operator, closed, ACT)
+    assert await operate.purge_due(operator, ACT) == "no tenant is due"
+    assert f"tenant {closed} is purged" in await operate.purge_due(operator, ACT, AT_ONCE)
+    assert set((await rows_of(store, closed)).values()) == {0}
+    assert sum((await rows_of(store, living)).values()) > 0
+
+
 async def test_a_purge_goes_in_slices_and_can_be_broken_off(
     store: Engine, operator: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from helpdesk.settings import MigrateSettings, load
 
 USAGE = (
     "usage: python -m command_api all | serve | relay | migrate | seed | probe | rebuild-topic | new-epoch"
-    " | close-tenant | redact | purge"
+    " | close-tenant | redact | purge | purge-due"
 )
 NOBODY = UUID(int=0)
 PROBE_BOUND_S = 20.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,9 @@ from helpdesk.postgres.tenant import Statement, read
 LOGINS: Final = "select tenant_id, slug, user_id, password_hash from events.logins_by_address(%s)"
 TENANT: Final = "select tenant_id, slug, name, settings from events.tenant_by_slug_or_id(%s, %s)"
 REFRESH: Final = "select tenant_id, user_id, expires_at from events.refresh_token_by_hash(%s)"
+CLOSED_TENANTS: Final = (
+    "select tenant_id from events.tenant where closed_at <= clock_timestamp() - %s order by closed_at"
+)
 PEOPLE: Final = """
 select id, email, name, role, enabled, created_at, updated_at
 from events.person where tenant_id = %(tenant_id)s and id = any(%(ids)s)"""
@@ -101,6 +104,13 @@ async def tenant(pool: Pool, *, slug: str | None = None, id_: UUID | None = None
         cursor = connection.cursor(row_factory=class_row(TenantRow))
         await cursor.execute(TENANT, (slug, id_))
         return await cursor.fetchone()
+
+
+async def closed_tenants(pool: Pool, grace: timedelta) -> list[UUID]:
+    """The tenants that were closed at least so long ago and stand still, for the operator's login alone."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(CLOSED_TENANTS, (grace,))
+        return [id_ for (id_,) in await cursor.fetchall()]
 
 
 async def refresh_token(pool: Pool, token_hash: bytes) -> RefreshToken | None:

@@ -17,6 +17,9 @@ end $$;
 create trigger tenant_slug_freed before update of closed_at on events.tenant for each row
     when (old.closed_at is null and new.closed_at is not null) execute function events.free_slug();
 
+-- Operators ask which tenants are due to be purged.
+create policy operator on events.tenant for select to events_operator using (true);
+
 alter table events.tenant no force row level security;
 update events.tenant set slug = '~' || tenant_id where closed_at is not null;
 alter table events.tenant force row level security;
