@@ -1,6 +1,8 @@
 """Tenants and their settings through the gateway (contract §11): what the operator does, and what an admin."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -8,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from localstack.stack import Stack
 from support.people import API, DEFAULT_TENANT, PASSWORD, Json, People, Person, fresh_address
 from support.shapes import LISTED_TENANT, TENANT, TENANT_DETAIL, answered, array, page_of, refused
 from support.waiting import eventually
@@ -17,6 +20,15 @@ UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
 
 def fresh_slug() -> str:
     return f"t-{uuid4().hex[:20]}"
+
+
+def create_tenant(stack: Stack, password: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The operator's command, as a process of its own."""
+    line = [sys.executable, "-m", "command_api", "create-tenant", *words]
+    environment = dict(stack.environment)
+    return subprocess.run(
+        line, input=f"{password}\n", env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 async def founded(operator: Person, people: People, **fields: Any) -> tuple[Json, Person]:
@@ -108,6 +120,26 @@ async def test_changes_of_different_fields_at_the_same_moment_all_hold(operator:
         answered(answer, 200, TENANT)
     found = answered(await operator.get(path), 200)
     assert (found["name"], found["slug"], found["settings"]) == ("Acme Ltd.", slug, {"a": 1})
+
+
+async def test_a_tenant_and_its_first_admin_come_from_the_command_line_too(
+    stack: Stack, operator: Person, people: People
+) -> None:
+    slug, email = fresh_slug(), fresh_address()
+    words = ("--name", "Acme", "--slug", slug, "--email", email, "--admin", "Ada Min")
+    done = await asyncio.to_thread(create_tenant, stack, PASSWORD, *words)
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    person = await people.demo(email, slug)
+    assert person.session["user"]["role"] == "ADMIN"
+    assert person.tenant_id in done.stdout
+    assert answered(await operator.get(f"/tenants/{person.tenant_id}"), 200)["_count"]["users"] == 1
+    again = await asyncio.to_thread(create_tenant, stack, PASSWORD, *words)
+    assert (again.returncode, again.stderr) == (1, "create-tenant: This slug is taken.\n")
+    short = await asyncio.to_thread(create_tenant, stack, "Pa55wör", *words)
+    assert short.returncode == 1
+    assert short.stderr.startswith("create-tenant: password: ")
+    assert "Pa55wör" not in short.stderr
 
 
 async def test_the_default_tenant_stays(operator: Person) -> None:
