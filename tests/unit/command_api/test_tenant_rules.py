@@ -1,5 +1,6 @@
 """How a tenant begins, changes and ends (contract §11), and what it may set (behaviours §1)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import ChangeTenant, CloseTenant, CreateTenant, Tenant, decide, fold
 from command_api.domain.tenant_settings import REOPEN_WINDOW, admits_strangers, objection, reopen_window
+from helpdesk.events.operations import PLATFORM
 from helpdesk.events.tenant import (
     TenantClosed,
     TenantCreated,
@@ -70,6 +72,12 @@ def test_the_operators_tenant_keeps_its_slug_and_is_never_deleted() -> None:
     assert refusal([DEFAULT], CloseTenant(reason="deleted", by=BY, at=LATER)) == "default_tenant"
     assert decide([DEFAULT], change(slug="default")) == []
     assert len(decide([DEFAULT], change("Headquarters", settings={"b": 2}))) == 2
+
+
+def test_nobody_but_who_runs_the_platform_makes_the_operators_tenant() -> None:
+    command = CreateTenant(name="Default", slug="default", settings={}, by=BY, at=NOON)
+    assert refusal([], command) == "slug_taken"
+    assert len(decide([], replace(command, by=PLATFORM))) == 1
 
 
 def test_what_is_closed_or_never_was_is_not_found() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import ChangeTenant, CloseTenant, CreateTenant, decide, fold
+from helpdesk.events.operations import PLATFORM
 from helpdesk.events.tenant import TenantEvent
 from helpdesk.recorded import Stream
 from projector.domain import tenants
@@ -19,7 +20,7 @@ STREAM = Stream(UUID(int=60), "tenant", UUID(int=60))
 MOMENTS = st.integers(-5, 40 * 24 * 60).map(lambda minutes: NOON + timedelta(minutes=minutes))
 WORDS = st.sampled_from(["a", "b", "default"])
 SETTINGS = st.dictionaries(st.sampled_from("xy"), st.sampled_from([0, 1, True, None, "1", [1]]))
-CREATES = st.builds(CreateTenant, name=WORDS, slug=WORDS, settings=SETTINGS, by=st.just(ADMIN.id), at=MOMENTS)
+CREATES = st.builds(CreateTenant, name=WORDS, slug=WORDS, settings=SETTINGS, by=st.just(PLATFORM), at=MOMENTS)
 CHANGES = st.builds(
     ChangeTenant,
     name=st.none() | WORDS,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from command_api.domain.json_values import same_json
 from command_api.domain.rejected import Rejected
+from helpdesk.events.operations import PLATFORM
 from helpdesk.events.tenant import (
     TenantClosed,
     TenantCreated,
@@ -23,6 +24,8 @@ TICK: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class CreateTenant:
+    """`by` PLATFORM: a command of whoever runs it, who alone makes the operator's tenant."""
+
     name: str
     slug: str
     settings: Mapping[str, Any]
@@ -108,6 +111,8 @@ def decide(past: Sequence[TenantEvent], command: CreateTenant | ChangeTenant | C
 def _create(tenant: Tenant | None, command: CreateTenant) -> list[TenantEvent]:
     if tenant is not None:
         raise Rejected("tenant_exists", "There is a tenant of this id already.")
+    if command.slug == OPERATOR_SLUG and command.by != PLATFORM:
+        raise Rejected("slug_taken", "This slug is taken.")  # whoever got it would operate the platform
     return [
         TenantCreated(name=command.name, slug=command.slug, settings=command.settings, by=command.by, at=command.at)
     ]

@@ -79,7 +79,7 @@ async def read_tenant(
 
 
 async def _operates(reading: Reading) -> bool:
-    (own,) = await reading.read(tenants.head(reading.tenant_id))
+    (own,) = await reading.read(tenants.slug_of(reading.tenant_id))
     return bool(own) and policy.is_operator(reading.role, own[0].slug)
 
 

@@ -34,7 +34,7 @@ _COUNT: Final = "select count(*) as total from views.tenants where {open}"
 _ONE: Final = f"""
 select {_COLUMNS}
 from (select tenant_id as id, * from views.tenants where {_OPEN[False]}) t"""
-_HEAD: Final = f"select slug from views.tenants where {_OPEN[False]}"
+_SLUG: Final = f"select slug from views.tenants where {_OPEN[False]}"
 _SETTINGS: Final = f"select settings::text as settings, version from views.tenants where {_OPEN[False]}"
 _CLOSED: Final = "select tenant_id from views.tenants where tenant_id = %(tenant_id)s and closed_at is not null"
 _ENDPOINTS: Final = "select webhooks.count_endpoints(%(tenant_id)s) as total"
@@ -56,7 +56,7 @@ class TenantRow:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadRow:
+class SlugRow:
     """As much of a tenant as its people's rights ask for."""
 
     slug: str
@@ -100,9 +100,9 @@ def one(tenant_id: UUID) -> Statement[TenantRow]:
     return Statement(_ONE, TenantRow, {"tenant_id": tenant_id})
 
 
-def head(tenant_id: UUID) -> Statement[HeadRow]:
+def slug_of(tenant_id: UUID) -> Statement[SlugRow]:
     """The slug of a tenant, unless closed."""
-    return Statement(_HEAD, HeadRow, {"tenant_id": tenant_id})
+    return Statement(_SLUG, SlugRow, {"tenant_id": tenant_id})
 
 
 def settings(tenant_id: UUID) -> Statement[SettingsRow]:
