@@ -63,6 +63,10 @@ class Directory:
         """Any."""
         return TenantRow(tenant_id, "default", "Default", {})
 
+    async def is_closed(self, tenant_id: UUID) -> bool:
+        """None is."""
+        return False
+
 
 async def run(settings: CommandSettings) -> None:
     """Serve; nothing runs beside."""

@@ -25,6 +25,7 @@ TAKE_CONNECTIONS = (
     *(place for place in OWN_SQL if "query-api" not in place),
     "services/command-api/src/command_api/users.py",
     "services/command-api/src/command_api/accounts.py",  # an account's events and its private rows are one transaction
+    "services/command-api/src/command_api/tenants.py",  # the same of a tenant
 )
 
 

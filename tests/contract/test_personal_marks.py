@@ -27,7 +27,6 @@ VOCABULARY: dict[str, set[str]] = {
     "user.invited": {"role"},
     "user.role_changed": {"role", "previous"},
     "user.redacted": {"fields", "reason"},
-    "tenant.created": {"settings"},
     "tenant.closed": {"reason"},
     "tenant.purged": {"reason"},
     "webhook.endpoint_created": {"events"},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -66,6 +67,14 @@ ROWS = [
     Row("PATCH", "/webhooks/{webhook}", (403, 403, 200, 200, 404), {"isActive": False}),
     Row("DELETE", "/webhooks/{webhook}", (403, 403, 200, 200, 404)),
     Row("GET", "/webhooks/{webhook}/deliveries", (403, 403, 200, 200, 404)),
+    Row("GET", "/tenants", (403, 403, 403, 200, 200)),
+    Row("POST", "/tenants", (403, 403, 403, 201, 403), {"name": "New", "slug": "{slug}"}),
+    Row("GET", "/tenants/{tenant}", (403, 403, 403, 200, 404)),
+    Row("PUT", "/tenants/{tenant}", (403, 403, 403, 200, 404), {"name": "Default"}),
+    Row("PATCH", "/tenants/{tenant}", (403, 403, 403, 200, 404), {}),
+    Row("DELETE", "/tenants/{tenant}", (403, 403, 403, 409, 404)),
+    Row("GET", "/tenants/me/settings", (403, 403, 403, 200, 200)),
+    Row("PUT", "/tenants/me/settings", (403, 403, 403, 200, 200), {"openRegistration": True}),
     Row("GET", "/notifications", (200, 200, 200, 200, 200)),
     Row("GET", "/notifications/unread-count", (200, 200, 200, 200, 200)),
     Row("PUT", "/notifications/read-all", (200, 200, 200, 200, 200)),
@@ -93,6 +102,10 @@ class World:
             ticket = await owner.opens_ticket(assignedToId=owner.id)
             notifications = answered(await owner.get("/notifications"), 200)
             made["notification"] = next(one["id"] for one in notifications if one["data"]["ticketId"] == ticket["id"])
+        if "{tenant}" in text:
+            made["tenant"] = owner.tenant_id
+        if "{slug}" in text:
+            made["slug"] = f"t-{uuid4().hex}"
         if "{webhook}" in text:
             made["webhook"] = answered(await self.callers[ADMIN].post("/webhooks", HOOK), 201)["id"]
         return made

@@ -82,6 +82,14 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
     ("tenant.created", 1): tenant.TenantCreated(
         name="Acme", slug="acme", settings={"openRegistration": True}, by=BY, at=AT
     ),
+    ("tenant.renamed", 1): tenant.TenantRenamed(name="Acme Ltd.", previous="Acme", by=BY, at=AT),
+    ("tenant.slug_changed", 1): tenant.TenantSlugChanged(slug="acme-ltd", previous="acme", by=BY, at=AT),
+    ("tenant.settings_replaced", 1): tenant.TenantSettingsReplaced(
+        settings={"openRegistration": False, "theme": {"colour": "teal"}},
+        previous={"openRegistration": True},
+        by=BY,
+        at=AT,
+    ),
     ("tenant.closed", 1): tenant.TenantClosed(reason="contract_ended", by=BY, at=AT),
     ("tenant.purged", 1): operations.TenantPurged(tenant_id=OTHER, reason="contract_ended", by=BY, at=AT),
     ("webhook.endpoint_created", 1): webhook.WebhookEndpointCreated(

@@ -97,6 +97,9 @@ TICKET: Final = has(
     createdBy=PERSON,
 )
 CREATED_TICKET: Final = has(TICKET, id=NEW_ID, tenant=has(id=ID, name=TEXT))
+TENANT: Final = has(id=ID, name=TEXT, slug=TEXT, settings={"type": "object"}, createdAt=INSTANT, updatedAt=INSTANT)
+LISTED_TENANT: Final = has(TENANT, _count=has(users=COUNT, tickets=COUNT))
+TENANT_DETAIL: Final = has(TENANT, _count=has(users=COUNT, tickets=COUNT, webhooks=COUNT))
 COMMENT: Final = has(
     id=ID,
     ticketId=ID,

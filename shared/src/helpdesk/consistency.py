@@ -56,10 +56,14 @@ def token_of(positions: Iterable[Position]) -> str:
 
 
 def positions_of(token: str, tenant_id: UUID) -> list[Position]:
-    """The positions that a token names, within the caller's own tenant. Raises BadToken."""
+    """The positions that a token names, within the caller's own tenant; a tenant's stream is in its own, so that the
+    operator's tokens of other tenants hold. Raises BadToken."""
     try:
         plain = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        positions = [Position(Stream(tenant_id, str(type_), UUID(id_)), int(version)) for type_, id_, version in plain]
+        positions = [
+            Position(Stream(UUID(id_) if type_ == "tenant" else tenant_id, str(type_), UUID(id_)), int(version))
+            for type_, id_, version in plain
+        ]
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise BadToken("the consistency token is none of this service") from error
     if len(positions) > MAX_TOKEN_STREAMS or not all(_plausible(position) for position in positions):

@@ -39,6 +39,9 @@ _RIGHTS: Final[dict[str, frozenset[str]]] = {
 }
 """What each role may do beyond its scopes (contract §13): the scopes themselves are words that clients know."""
 
+RIGHTS: Final = frozenset().union(*_RIGHTS.values(), (s.rpartition(":")[0] for one in SCOPES.values() for s in one))
+"""Every right that there is, as routes name them."""
+
 STAFF: Final = frozenset({AGENT, ADMIN})
 """Those who see internal notes and work on the tickets of others."""
 
@@ -67,6 +70,15 @@ def may(role: str, right: str) -> bool:
 def is_staff(role: str) -> bool:
     """Whether the role belongs to the tenant's own people (agents and admins)."""
     return role in STAFF
+
+
+OPERATOR_SLUG: Final = "default"
+"""The tenant whose admins operate the platform (contract §11)."""
+
+
+def is_operator(role: str, tenant_slug: str) -> bool:
+    """Whether somebody of this role in the tenant of this slug operates the platform."""
+    return role == ADMIN and tenant_slug == OPERATOR_SLUG
 
 
 def may_manage_webhooks(role: str) -> bool:

@@ -111,7 +111,7 @@ async def engine(servers: Servers) -> AsyncIterator[Engine]:
     settings = CommandMigrateSettings.model_validate(values)
     await command_api.app.migrate(settings)
     await projector.app.migrate(ProjectorMigrateSettings.model_validate(values))
-    await run_migrations(admin_dsn, [], [values["query_api_database_url"]])
+    await run_migrations(admin_dsn, [], [values["query_api_database_url"], values["query_api_operator_database_url"]])
     async with open_pool(settings.command_api_database_url, name="test-engine", max_size=20) as pool:
         yield Engine(servers, admin_dsn, variables, pool, EventStore(pool, "events"), settings.events_topic)
 

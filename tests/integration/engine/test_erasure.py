@@ -325,8 +325,8 @@ async def test_a_closed_tenant_lets_nobody_in_and_says_so_once(store: Engine, op
     assert [type(event) for event in history] == [TenantCreated, TenantClosed]
     assert await store.value("select count(*) from events.logins_by_address(%s)", f"{id_.hex}@x.org") == 0
     assert await store.value("select count(*) from events.refresh_token where tenant_id = %s", id_) == 0
-    ((settings,),) = await store.sql("select settings from events.tenant_by_slug_or_id(null, %s)", id_)
-    assert settings["openRegistration"] is False
+    assert await store.value("select count(*) from events.tenant_by_slug_or_id(null, %s)", id_) == 0
+    assert await store.value("select slug from events.tenant where tenant_id = %s", id_) == f"~{id_}"
 
 
 async def test_a_purge_leaves_no_row_of_the_tenant_and_one_record_of_itself(store: Engine, operator: Pool) -> None:
@@ -339,6 +339,15 @@ async def test_a_purge_leaves_no_row_of_the_tenant_and_one_record_of_itself(stor
     (record,) = await store.store.read_stream(Stream(PLATFORM, "platform", id_))
     assert isinstance(record.event, TenantPurged)
     assert (record.event.tenant_id, record.event.reason, record.event.by) == (id_, ACT.reason, ACT.by)
+
+
+async def test_what_was_closed_long_enough_ago_is_purged_and_nothing_else(store: Engine, operator: Pool) -> None:
+    closed, living = await tenant(store), await tenant(store)
+    await operate.close_tenant(operator, closed, ACT)
+    assert await operate.purge_due(operator, ACT) == "no tenant is due"
+    assert f"tenant {closed} is purged" in await operate.purge_due(operator, ACT, AT_ONCE)
+    assert set((await rows_of(store, closed)).values()) == {0}
+    assert sum((await rows_of(store, living)).values()) > 0
 
 
 async def test_a_purge_goes_in_slices_and_can_be_broken_off(

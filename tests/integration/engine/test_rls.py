@@ -14,7 +14,8 @@ from integration.engine.rig import NOBODY, NOON, Engine, new_stream
 from integration.engine.test_store import created
 
 OURS = "('events', 'views')"
-LOGINS = ("command_api", "command_relay", "views_progress", "projector", "projector_events", "query_api")
+LOGINS = ("command_api", "command_relay", "views_progress", "projector", "projector_events", "query_api",
+          "query_operator")  # fmt: skip
 WITHIN_A_TENANT = ("command_api", "query_api")
 """Those who answer people. The others work for all tenants, by policies of their own."""
 
@@ -125,6 +126,22 @@ async def test_a_tenant_that_is_none_shows_nothing(planted: Engine, setting: str
             assert await visible(connection, "views.tickets") == []
         except psycopg.errors.InvalidTextRepresentation:
             assert setting
+
+
+async def test_the_operators_login_counts_across_tenants_and_reads_nothing_but_tenants(planted: Engine) -> None:
+    async with await connect(planted.dsn("query_operator"), name="test") as connection:
+        sees = {table for table in await tables(planted) if await visible(connection, table) is not None}
+        assert sees == {"views.tenants", "views.people", "views.tickets"}
+        for table in sees:
+            cursor = await connection.execute(f"select count(*) from {table} where tenant_id = any(%s)", ([A, B],))
+            assert (await cursor.fetchone() or (0,))[0] >= 2, table
+        for question in (
+            "select id from views.tickets",
+            "select title from views.tickets",
+            "select * from views.people",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await connection.execute(question)
 
 
 async def test_every_other_login_sees_what_it_works_on_and_no_more(planted: Engine) -> None:

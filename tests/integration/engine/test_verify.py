@@ -19,7 +19,13 @@ import webhook_dispatcher.app
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.events import Event
 from helpdesk.events.operations import TenantPurged
-from helpdesk.events.tenant import TenantCreated
+from helpdesk.events.tenant import (
+    TenantClosed,
+    TenantCreated,
+    TenantRenamed,
+    TenantSettingsReplaced,
+    TenantSlugChanged,
+)
 from helpdesk.events.ticket import CommentAdded, CommentEdited, TicketAssigned, TicketCreated, TicketRetitled
 from helpdesk.events.user import UserRegistered
 from helpdesk.events.webhook import WebhookEndpointCreated
@@ -46,7 +52,7 @@ from tickets.verify.run import verify
 from tickets.verify.snapshot import NotAllowed
 from webhook_dispatcher.settings import WebhookMigrateSettings
 
-TENANT, OTHER = UUID(int=31), UUID(int=32)
+TENANT, OTHER, GONE = UUID(int=31), UUID(int=32), UUID(int=33)
 AGENT, USER, STRANGER = UUID(int=41), UUID(int=42), UUID(int=43)
 TICKETS = [Stream(TENANT, "ticket", UUID(int=n)) for n in range(51, 55)]
 FOREIGN = Stream(OTHER, "ticket", UUID(int=59))
@@ -116,6 +122,15 @@ async def _lived(one: Engine) -> None:
         await did(
             Stream(tenant, "tenant", tenant), 0, TenantCreated(f"T{tenant.int}", f"t{tenant.int}", {}, AGENT, NOON)
         )
+    await did(
+        Stream(GONE, "tenant", GONE),
+        0,
+        TenantCreated("Gone", "gone", {}, AGENT, NOON),
+        TenantRenamed("Going", "Gone", AGENT, NOON),
+        TenantSlugChanged("going", "gone", AGENT, NOON),
+        TenantSettingsReplaced({"a": [1.5, True]}, {}, AGENT, NOON),
+        TenantClosed("deleted", AGENT, NOON),
+    )
     for tenant, id_, role in ((TENANT, AGENT, "AGENT"), (TENANT, USER, "USER"), (OTHER, STRANGER, "ADMIN")):
         await did(Stream(tenant, "user", id_), 0, UserRegistered(f"{role}@example.com", role, role, id_, NOON))
     async with open_pool(one.dsn("webhook_dispatcher"), name="test") as pool:
@@ -177,7 +192,7 @@ def spoil(dsn: str, statement: str) -> None:
 def test_everything_holds_on_a_system_that_lived(world: Engine) -> None:
     found = outcomes(world.admin_dsn)
     assert [one.wrong for one in found.values()] == [0] * 5, "\n".join(map(str, found.values()))
-    assert found["I1"].looked_at["events"] == 23
+    assert found["I1"].looked_at["events"] == 28
     assert found["I4"].looked_at["rows"] > 40
     assert found["I6"].looked_at == {"deliveries": 5, "notifications": 6}
 
@@ -241,6 +256,12 @@ SPOILT = {
         "I4", f"update webhooks.ticket set status = 'closed' where id = {FIRST}", "webhooks.ticket"),
     "a notifier's snapshot differs": (
         "I4", f"update notices.ticket set assignee_id = null where id = {FIRST}", "notices.ticket"),
+    "a closed tenant is shown": ("I4", "update views.tenants set closed_at = null", "differs in closed_at"),
+    "a tenant's settings differ": (
+        "I4", f"update views.tenants set settings = '{{}}' where tenant_id = '{GONE}'", "differs in settings"),
+    "a closed tenant is let in": ("I4", "delete from webhooks.closed_tenant", "webhooks.closed_tenant"),
+    "a living tenant is locked out": (
+        "I4", f"insert into notices.closed_tenant values ('{TENANT}')", "notices.closed_tenant"),
     "a notifier's person differs": ("I4", "update notices.person set role = 'ADMIN'", "notices.person"),
     "a row stands under another tenant": (
         "I5", f"update views.tickets set tenant_id = '{OTHER}' where id = {FIRST}", f"of {TENANT}"),
@@ -375,7 +396,7 @@ async def _bus(one: Engine, records: list[tuple[bytes, bytes, int]]) -> Outcome:
 
 async def test_kafka_holds_what_the_store_holds(world: Engine) -> None:
     outcome = await asyncio.to_thread(bus.check, world.admin_dsn, world.bootstrap, [("events", world.topic)])
-    assert (outcome.wrong, outcome.looked_at["records"]) == (0, 22), str(outcome)
+    assert (outcome.wrong, outcome.looked_at["records"]) == (0, 27), str(outcome)
 
 
 def _tampered(record: tuple[bytes, bytes, int], **changes: Any) -> tuple[bytes, bytes, int]:

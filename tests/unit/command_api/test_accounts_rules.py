@@ -8,7 +8,7 @@ from command_api.domain.tenant import CloseTenant, CreateTenant
 from command_api.domain.user import RegisterUser
 from helpdesk.events.tenant import TenantClosed, TenantCreated
 from helpdesk.events.user import UserRegistered
-from support.tickets import ADMIN, NOON, REQUESTER
+from support.tickets import ADMIN, LATER, NOON, REQUESTER
 
 
 def register(role: str = "USER", *, is_open: bool = True) -> RegisterUser:
@@ -56,9 +56,9 @@ def test_a_tenant_is_created_once() -> None:
 
 
 def test_a_tenant_is_closed_once_and_stays_so() -> None:
-    close = CloseTenant(reason="contract_ended", by=ADMIN.id, at=NOON)
+    close = CloseTenant(reason="contract_ended", by=ADMIN.id, at=LATER)
     (closed,) = tenant.decide([CREATED], close)
-    assert closed == TenantClosed(reason="contract_ended", by=ADMIN.id, at=NOON)
+    assert closed == TenantClosed(reason="contract_ended", by=ADMIN.id, at=LATER)
     assert tenant.decide([CREATED, closed], close) == []
     with pytest.raises(Rejected) as refused:
         tenant.decide([], close)

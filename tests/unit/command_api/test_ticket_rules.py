@@ -1,12 +1,14 @@
 """What may be done to a ticket: contract §6, behaviours §1."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from command_api.domain.tenant_settings import REOPEN_WINDOW
 from command_api.domain.ticket.commands import Actor, TicketCommand
-from command_api.domain.ticket.decide import REOPEN_WINDOW, TRANSITIONS, allowed_targets
+from command_api.domain.ticket.decide import TRANSITIONS, allowed_targets
 from command_api.domain.ticket.state import evolve, fold
 from helpdesk.events.ticket import (
     CommentEdited,
@@ -351,6 +353,12 @@ def test_a_ticket_closed_of_late_reopens_when_the_requester_replies() -> None:
     ]
     too_late = last_moment + timedelta(milliseconds=1)
     assert given(created(), closed(at=NOON)).when(comment(by=REQUESTER, at=too_late)) == [commented(at=too_late)]
+
+
+@pytest.mark.parametrize(("days", "reopens"), [(0, False), (6, False), (7, True), (60, True)])
+def test_for_how_long_a_closed_ticket_reopens_is_the_tenants_setting(days: int, reopens: bool) -> None:
+    reply = replace(comment(by=REQUESTER, at=NOON + timedelta(days=7)), reopen_window=timedelta(days=days))
+    assert (len(given(created(), closed(at=NOON)).when(reply)) == 2) is reopens
 
 
 @pytest.mark.parametrize("ended", [resolved(), closed()])

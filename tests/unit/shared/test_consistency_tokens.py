@@ -37,6 +37,11 @@ def test_a_token_reaches_the_bearers_own_tenant_alone() -> None:
     assert positions_of(token, OTHER) == [Position(Stream(OTHER, "ticket", UUID(int=3)), 4)]
 
 
+def test_a_tenants_own_stream_is_in_that_tenant_whoever_bears_the_token() -> None:
+    position = Position(Stream(OTHER, "tenant", OTHER), 4)
+    assert positions_of(token_of([position]), TENANT) == [position]
+
+
 @pytest.mark.parametrize(
     "token",
     [

@@ -54,6 +54,8 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "JWT_SIGNING_KEY_FILE": str(folder / SIGNING_KEY),
         "QUERY_API_PORT": str(ports.query_api),
         "QUERY_API_DATABASE_URL": dsn("query_api"),
+        "QUERY_API_OPERATOR_DATABASE_URL": dsn("query_operator"),
+        "QUERY_API_WEBHOOKS_DATABASE_URL": dsn("webhooks_counts"),
         "CURSOR_SECRET": secrets.cursor_secret,
         "PROJECTOR_PORT": str(ports.projector),
         "PROJECTOR_DATABASE_URL": dsn("projector"),

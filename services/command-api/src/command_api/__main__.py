@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from command_api.app import build_app, collector, migrate, new_epoch, rebuild_topic, relay_job, service
 from command_api.execute import new_command
+from command_api.found import Wanted, found, wanted
 from command_api.operate import COMMANDS, arguments, operate
 from command_api.seed import seed
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
@@ -21,8 +22,8 @@ from helpdesk.recorded import Stream
 from helpdesk.settings import MigrateSettings, load
 
 USAGE = (
-    "usage: python -m command_api all | serve | relay | worker | migrate | seed | probe | rebuild-topic | new-epoch"
-    " | close-tenant | redact | purge"
+    "usage: python -m command_api all | serve | relay | worker | migrate | seed | create-tenant | probe | rebuild-topic"
+    " | new-epoch | close-tenant | redact | purge | purge-due"
 )
 NOBODY = UUID(int=0)
 PROBE_BOUND_S = 20.0
@@ -52,6 +53,12 @@ async def plant(settings: CommandSettings) -> None:
     """Make the demo data."""
     async with service(settings) as parts:
         await seed(parts.commands, parts.accounts, print)
+
+
+async def create_tenant(settings: CommandSettings, asked: Wanted) -> None:
+    """Make a tenant and its first admin."""
+    async with service(settings) as parts:
+        print(await found(parts.commands, parts.accounts, asked))
 
 
 async def probe(settings: CommandSettings) -> None:
@@ -99,6 +106,9 @@ def main(argv: list[str]) -> None:
             run_command("new-epoch", new_epoch(configured("command-api", CommandMigrateSettings)))
         case ["seed"]:
             run_command("seed", plant(load(CommandSettings)))
+        case ["create-tenant" as command, *rest]:
+            asked = wanted(rest)  # before the settings: a question for --help needs no database
+            run_command(command, create_tenant(load(CommandSettings), asked))
         case ["probe"]:
             run_process(probe(load(CommandSettings)))
         case [command, *_] if command in COMMANDS:

@@ -19,6 +19,7 @@ from command_api.execute import Cause, Commands, new_command
 from command_api.passwords import EXACTLY, Passwords
 from command_api.settings import CommandSettings
 from command_api.store_accounts import RefreshToken
+from command_api.tenants import Tenants
 from helpdesk.auth.tokens import Issuer
 from helpdesk.consistency import Position
 from helpdesk.eventstore.store import StreamAppend
@@ -77,19 +78,8 @@ class Accounts:
 
     async def create_tenant(self, *, name: str, slug: str, id_: UUID, at: datetime) -> None:
         """A new tenant, by the operator. Raises Rejected(slug_taken)."""
-        stream = Stream(id_, "tenant", id_)
         command = CreateTenant(name=name, slug=slug, settings={"openRegistration": True}, by=OPERATOR, at=at)
-        cause = new_command(id_, OPERATOR)
-        events = decide_tenant([], command)
-        try:
-            async with self._commands.pool.connection() as connection, connection.transaction():
-                await self._commands.events.append_in(
-                    connection, cause.command_id, [StreamAppend(stream, 0, events)], cause.metadata
-                )
-                await store.insert_tenant(connection, store.TenantRow(id_, slug, name, command.settings))
-        except UniqueViolation as error:
-            raise Rejected("slug_taken", "This slug is taken.") from error
-        self._commands.poke()
+        await Tenants(self._commands).create(new_command(id_, OPERATOR, waits=False), id_, command)
 
     async def register(
         self,

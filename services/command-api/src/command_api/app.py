@@ -13,8 +13,9 @@ from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import attachments, auth, bulk, comments, me, tickets, users
+from command_api.routes import attachments, auth, bulk, comments, me, tenants, tickets, users
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
+from command_api.tenants import Tenants
 from command_api.users import Users
 from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Issuer, Verifier
@@ -94,7 +95,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
     app = build_api("Acme Tickets: command API", appends=True)
     for router in (auth.router, me.router):  # without keys: what shows a token is never kept
         app.include_router(router)
-    for router in (users.router, bulk.router, tickets.router, comments.router, attachments.router):
+    for router in (tenants.router, users.router, bulk.router, tickets.router, comments.router, attachments.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
         commands = parts.commands
@@ -103,6 +104,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.state.files = parts.files
         app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
+        app.state.tenants, app.state.is_closed = Tenants(parts.commands), parts.commands.directory.is_closed
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

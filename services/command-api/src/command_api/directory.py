@@ -35,7 +35,7 @@ class Directory:
         return found
 
     async def tenant(self, tenant_id: UUID) -> store.TenantRow | None:
-        """The tenant of this id."""
+        """The tenant of this id, None for one that is closed or never was."""
         known = self._tenants.get(tenant_id, tenant_id)
         if known is None:
             mark = self._tenants.mark
@@ -43,6 +43,10 @@ class Directory:
             if known is not None:
                 self._tenants.keep(tenant_id, {tenant_id: known}, mark)
         return known
+
+    async def is_closed(self, tenant_id: UUID) -> bool:
+        """Whether nothing may be done in the tenant any more: it is closed, or purged already."""
+        return await self.tenant(tenant_id) is None
 
     def forget(self, tenant_id: UUID | None = None) -> None:
         """Nothing that was kept of a tenant (None: of anybody) counts any more."""

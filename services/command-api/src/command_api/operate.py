@@ -1,18 +1,22 @@
-"""Operators' commands that destroy: close-tenant, redact, purge. docs/operators/privacy.md says when to use which."""
+"""Operators' commands that destroy: close-tenant, redact, purge, purge-due.
+
+docs/operators/privacy.md says when to use which.
+"""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID, uuid4
 
+from command_api import store
 from command_api.accounts import OPERATOR
 from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import CloseTenant, decide
 from command_api.execute import utc_now
 from helpdesk.events.operations import TenantPurged
-from helpdesk.events.tenant import TenantClosed, TenantCreated
+from helpdesk.events.tenant import TenantEvent
 from helpdesk.eventstore import erasure
 from helpdesk.eventstore.erasure import NotErased
 from helpdesk.eventstore.store import EventStore, StreamAppend, WrongVersion
@@ -20,7 +24,7 @@ from helpdesk.postgres.pool import UNAVAILABLE, Pool, open_pool
 from helpdesk.recorded import Metadata, Stream
 from helpdesk.settings import MigrateSettings
 
-COMMANDS: Final = ("close-tenant", "redact", "purge")
+COMMANDS: Final = ("close-tenant", "redact", "purge", "purge-due")
 REASONS: Final = ("erasure_request", "contract_ended", "legal_order", "secret_leaked", "mistake")
 """One word and no sentence: a sentence about whom it was for would have to be destroyed next."""
 TRIES: Final = 5
@@ -52,6 +56,8 @@ async def operate(settings: MigrateSettings, argv: Sequence[str]) -> str:
                 case "redact":
                     stream = Stream(wanted.tenant, *wanted.stream)
                     return await redact(pool, stream, act, events=wanted.event, fields=wanted.field)
+                case "purge-due":
+                    return await purge_due(pool, act, timedelta(days=wanted.grace_days))
                 case _:
                     return await purge(pool, wanted.tenant, act, timedelta(days=wanted.grace_days))
         except NotErased as error:
@@ -64,42 +70,45 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m command_api", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    common = argparse.ArgumentParser(add_help=False)
+    why = argparse.ArgumentParser(add_help=False)
+    why.add_argument("--reason", choices=REASONS, required=True, help="recorded for ever")
+    why.add_argument("--by", type=UUID, default=OPERATOR, help="who answers for it; the operator by default")
+    common = argparse.ArgumentParser(add_help=False, parents=[why])
     common.add_argument("--tenant", type=UUID, required=True, help="the tenant's id")
-    common.add_argument("--reason", choices=REASONS, required=True, help="recorded for ever")
-    common.add_argument("--by", type=UUID, default=OPERATOR, help="who answers for it; the operator by default")
+    grace = argparse.ArgumentParser(add_help=False)
+    grace.add_argument("--grace-days", type=int, default=erasure.GRACE.days, help="closed for at least so long")
     commands.add_parser("close-tenant", parents=[common], help="nobody signs in any more; the grace period begins")
     redact_ = commands.add_parser("redact", parents=[common], help="empty personal fields of one stream")
     redact_.add_argument("--stream", type=_stream, required=True, help="ticket/<id> or user/<id>")
     redact_.add_argument("--event", type=UUID, action="append", default=[], help="only this event (can be repeated)")
     redact_.add_argument("--field", action="append", default=[], help="only this field (can be repeated)")
-    purge_ = commands.add_parser("purge", parents=[common], help="destroy a closed tenant")
-    purge_.add_argument("--grace-days", type=int, default=erasure.GRACE.days, help="closed for at least so long")
+    commands.add_parser("purge", parents=[common, grace], help="destroy a closed tenant")
+    commands.add_parser("purge-due", parents=[why, grace], help="destroy every tenant that was closed long enough ago")
     return parser
 
 
 async def close_tenant(pool: Pool, tenant_id: UUID, act: Act) -> str:
     """Record that the tenant is closed. Raises NotErased for an unknown tenant; twice is as good as once."""
-    store, stream = EventStore(pool, SCHEMA), Stream(tenant_id, "tenant", tenant_id)
-    history = await store.read_stream(stream)
-    past = [one.event for one in history if isinstance(one.event, TenantCreated | TenantClosed)]
+    written, stream = EventStore(pool, SCHEMA), Stream(tenant_id, "tenant", tenant_id)
+    history = await written.read_stream(stream)
+    past = [one.event for one in history if isinstance(one.event, get_args(TenantEvent))]
     try:
         events = decide(past, CloseTenant(reason=act.reason, by=act.by, at=utc_now()))
     except Rejected as error:
         raise NotErased(str(error)) from error
     if not events:
         return f"tenant {tenant_id} was closed already"
-    await store.append(uuid4(), [StreamAppend(stream, len(history), events)], act.metadata)
-    return f"tenant {tenant_id} is closed; tokens that were given out work until they expire"
+    await written.append(uuid4(), [StreamAppend(stream, len(history), events)], act.metadata)
+    return f"tenant {tenant_id} is closed; tokens that were given out end within seconds"
 
 
 async def redact(
     pool: Pool, stream: Stream, act: Act, *, events: Sequence[UUID] = (), fields: Sequence[str] = ()
 ) -> str:
     """Empty fields of one stream: of these events (none: of all), these fields (none: all). Raises NotErased."""
-    store = EventStore(pool, SCHEMA)
+    written = EventStore(pool, SCHEMA)
     for _ in range(TRIES):
-        history = await store.read_stream(stream)
+        history = await written.read_stream(stream)
         recorded = erasure.redactions(history, events=events, fields=fields, reason=act.reason, by=act.by, at=utc_now())
         if not recorded:
             return f"{stream}: nothing of this is left"
@@ -117,6 +126,13 @@ async def purge(pool: Pool, tenant_id: UUID, act: Act, grace: timedelta = erasur
     record = TenantPurged(tenant_id=tenant_id, reason=act.reason, by=act.by, at=utc_now())
     gone = await erasure.purge(pool, SCHEMA, record, act.metadata, grace)
     return f"tenant {tenant_id} is purged: {gone} rows; the other services follow as soon as they read of it"
+
+
+async def purge_due(pool: Pool, act: Act, grace: timedelta = erasure.GRACE) -> str:
+    """Destroy every tenant that was closed for `grace`, one after the other. Raises NotErased."""
+    due = await store.closed_tenants(pool, grace)
+    told = [await purge(pool, tenant_id, act, grace) for tenant_id in due]
+    return "\n".join(told) or "no tenant is due"
 
 
 def _stream(text: str) -> tuple[str, UUID]:

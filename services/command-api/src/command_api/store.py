@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
+from command_api.domain.tenant_settings import admits_strangers
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
 
 LOGINS: Final = "select tenant_id, slug, user_id, password_hash from events.logins_by_address(%s)"
 TENANT: Final = "select tenant_id, slug, name, settings from events.tenant_by_slug_or_id(%s, %s)"
+CLOSED_TENANTS: Final = (
+    "select tenant_id from events.tenant where closed_at <= clock_timestamp() - %s order by closed_at"
+)
 PEOPLE: Final = """
 select id, email, name, role, enabled, created_at, updated_at, invited, valid_from, sessions_from
 from events.person where tenant_id = %(tenant_id)s and id = any(%(ids)s)"""
@@ -22,6 +26,7 @@ select ticket_id from events.comment_place where tenant_id = %(tenant_id)s and c
 TAKE_NUMBERS: Final = "select events.take_ticket_numbers(%s, %s)"
 MEND_NUMBERS: Final = "select events.mend_ticket_numbers(%s)"
 INSERT_TENANT: Final = "insert into events.tenant (tenant_id, slug, name, settings) values (%s, %s, %s, %s)"
+UPDATE_TENANT: Final = "update events.tenant set slug = %s, name = %s, settings = %s where tenant_id = %s"
 INSERT_PERSON: Final = """
 insert into events.person
     (tenant_id, id, email, name, role, enabled, valid_from, created_at, updated_at, version, invited)
@@ -53,8 +58,8 @@ class TenantRow:
 
     @property
     def is_open(self) -> bool:
-        """Whether strangers may register (on unless switched off)."""
-        return self.settings.get("openRegistration", True) is not False
+        """Whether strangers may register."""
+        return admits_strangers(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,18 @@ async def logins(pool: Pool, address: str) -> list[Login]:
 
 
 async def tenant(pool: Pool, *, slug: str | None = None, id_: UUID | None = None) -> TenantRow | None:
-    """A tenant by its slug or its id."""
+    """A tenant by its slug or its id; a closed one is not found."""
     async with pool.connection() as connection:
         cursor = connection.cursor(row_factory=class_row(TenantRow))
         await cursor.execute(TENANT, (slug, id_))
         return await cursor.fetchone()
+
+
+async def closed_tenants(pool: Pool, grace: timedelta) -> list[UUID]:
+    """The tenants that were closed at least so long ago and stand still, for the operator's login alone."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(CLOSED_TENANTS, (grace,))
+        return [id_ for (id_,) in await cursor.fetchall()]
 
 
 async def people(pool: Pool, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Person]:
@@ -127,6 +139,11 @@ async def mend_numbers(pool: Pool, tenant_id: UUID) -> None:
 async def insert_tenant(connection: Connection, row: TenantRow) -> None:
     """A new tenant's row. Violates `tenant_slug_key` when the slug is taken."""
     await connection.execute(INSERT_TENANT, (row.tenant_id, row.slug, row.name, Json(dict(row.settings))))
+
+
+async def update_tenant(connection: Connection, row: TenantRow) -> None:
+    """A tenant's row as it stands now. Violates `tenant_slug_key` when the slug is taken."""
+    await connection.execute(UPDATE_TENANT, (row.slug, row.name, Json(dict(row.settings)), row.tenant_id))
 
 
 async def insert_account(

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from command_api.domain import tenant_settings
+from command_api.domain.tenant import ChangeTenant
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
 from command_api.domain.user import EditUser
 from helpdesk.http.json import dumps
@@ -29,6 +31,7 @@ _TYPE_PART: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _MIME_TYPE: Final = re.compile(rf"{_TYPE_PART}/{_TYPE_PART}(?: ?; ?{_TYPE_PART}=(?:{_TYPE_PART}|\"[ !#-\[\]-~]*\"))*")
 DEEPEST: Final = 32
 LARGEST_METADATA: Final = 65_536
+LARGEST_SETTINGS: Final = 16_384
 LARGEST_INTEGER: Final = 2**53 - 1
 
 
@@ -104,6 +107,41 @@ def _mime_type(value: str) -> str:
     return value.strip()
 
 
+def _settings(value: dict[str, Any]) -> dict[str, Any]:
+    if wrong := tenant_settings.objection(value):
+        raise PydanticCustomError("malformed_setting", "{wrong}", {"wrong": wrong})
+    _storable(value)
+    if len(dumps(value)) > LARGEST_SETTINGS:
+        raise PydanticCustomError("too_large", "must not exceed {most} bytes", {"most": LARGEST_SETTINGS})
+    return value
+
+
+_SETTINGS_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": True,
+    "description": f"Known keys are typed; others are kept as they are. All in all {LARGEST_SETTINGS} bytes at most.",
+    "properties": {
+        tenant_settings.OPEN_REGISTRATION: {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether anybody may register.",
+        },
+        tenant_settings.REOPEN_WINDOW_DAYS: {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": tenant_settings.LONGEST_REOPEN_WINDOW_DAYS,
+            "default": tenant_settings.REOPEN_WINDOW.days,
+            "description": "For how long the requester's comment reopens a closed ticket.",
+        },
+        tenant_settings.AUTO_CLOSE_HOURS: {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": tenant_settings.LONGEST_AUTO_CLOSE_HOURS,
+            "description": "After how long a resolved ticket is to be closed by itself.",
+        },
+    },
+}
+
 Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
@@ -128,6 +166,7 @@ Resolution: TypeAlias = Annotated[
 WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON), Field(examples=[*WAITING_ON])]
 Tags: TypeAlias = Annotated[list[Annotated[StrictStr, text(1, 50)]], Field(max_length=50)]
 Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_metadata)]
+Settings: TypeAlias = Annotated[dict[str, Any], AfterValidator(_settings), WithJsonSchema(_SETTINGS_SCHEMA)]
 
 
 Filename: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
@@ -219,6 +258,38 @@ class EditUserBody(NameBody):
             names(at, others),
             role=self.role if "role" in named else UNSET,
             enabled=self.is_active if "is_active" in named else UNSET,
+        )
+
+
+class FirstAdminBody(Body):
+    email: Email
+    password: Password
+    name: Name
+
+
+class CreateTenantBody(Body):
+    name: Name
+    slug: Slug
+    settings: Settings = Field(default_factory=dict)
+    admin: FirstAdminBody | None = Field(None, description="An account of role ADMIN to begin with.")
+
+
+class EditTenantBody(Body):
+    """Partial: only fields that are named count, and none may be null."""
+
+    name: Name = ""
+    slug: Slug = Field(default_factory=str)  # without a default in the document
+    settings: Settings = Field(default_factory=dict)
+
+    def command(self, by: UUID, at: datetime) -> ChangeTenant:
+        """The command."""
+        named = self.model_fields_set
+        return ChangeTenant(
+            name=self.name if "name" in named else None,
+            slug=self.slug if "slug" in named else None,
+            settings=self.settings if "settings" in named else None,
+            by=by,
+            at=at,
         )
 
 

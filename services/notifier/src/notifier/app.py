@@ -4,8 +4,10 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
+from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
@@ -44,6 +46,7 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
     app.state.standing_of = People(partial(people.standing, pool), settings.notifier_database_url, SCHEMA)
+    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

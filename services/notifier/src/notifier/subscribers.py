@@ -6,6 +6,7 @@ from typing import get_args
 from uuid import UUID
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.closed import remember_closed
 from helpdesk.consumer.purged import Forgetting
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
@@ -36,6 +37,7 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
 
     Streams that the notifier does not know change nothing; the guard moves over them all the same.
     """
+    await remember_closed(connection, batches, SCHEMA)
     of_people = [batch for batch in batches if batch.stream.type == "user"]
     known_people = await intake.people(connection, [batch.stream for batch in of_people if batch.from_version > 0])
     await intake.write_people(connection, _people(of_people, known_people))
@@ -56,6 +58,7 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make the words anew that were made from a stream which reads differently now (a redaction), from its `history` up
     to the version of its guard. Nobody is told anything new.
     """
+    await remember_closed(connection, [history], SCHEMA)
     await intake.write_people(connection, _people([history], {}))
     if history.stream.type != "ticket":
         return

@@ -104,17 +104,17 @@ on conflict (tenant_id, id) do update set
 TELL_PEOPLE: Final = "select pg_notify('views_people', t::text) from unnest(%s::uuid[]) t"
 
 TENANTS: Final = """
-select t.tenant_id, t.name, t.slug, t.settings, t.created_at, t.updated_at, t.version
+select t.tenant_id, t.name, t.slug, t.settings, t.created_at, t.updated_at, t.version, t.closed_at
 from views.tenants t where t.tenant_id = any(%s)"""
 
 WRITE_TENANTS: Final = """
-insert into views.tenants (tenant_id, name, slug, settings, created_at, updated_at, version)
-select tenant_id, name, slug, settings::jsonb, created_at, updated_at, version
+insert into views.tenants (tenant_id, name, slug, settings, created_at, updated_at, version, closed_at)
+select tenant_id, name, slug, settings::jsonb, created_at, updated_at, version, closed_at
 from json_to_recordset(%s::json) as w(tenant_id uuid, name text, slug text, settings text, created_at timestamptz,
-    updated_at timestamptz, version integer)
+    updated_at timestamptz, version integer, closed_at timestamptz)
 on conflict (tenant_id) do update set
     name = excluded.name, slug = excluded.slug, settings = excluded.settings, updated_at = excluded.updated_at,
-    version = excluded.version"""
+    version = excluded.version, closed_at = excluded.closed_at"""
 
 FORGET: Final = tuple(
     f"delete from views.{table} where tenant_id = %s"

@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
@@ -18,8 +19,8 @@ from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
 from helpdesk.storage.presign import signer
 from helpdesk.tasks import beside
-from query_api.reading import Files, Sources
-from query_api.routes import attachments, comments, me, tickets, users
+from query_api.reading import Files, Sources, is_closed
+from query_api.routes import attachments, comments, me, tenants, tickets, users
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
 from query_api.settings import QueryMigrateSettings, QuerySettings
@@ -32,10 +33,17 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.verifier = Verifier(settings)
-        async with open_pool(settings.query_api_database_url, name="query-api") as pool:
+        async with (
+            open_pool(settings.query_api_database_url, name="query-api") as pool,
+            open_pool(settings.query_api_operator_database_url, name="query-operator", max_size=2) as operator,
+            open_pool(settings.query_api_webhooks_database_url, name="query-webhooks", max_size=2) as webhooks,
+        ):
             cursors = Cursors(settings.cursor_secret.get_secret_value())
-            app.state.sources = Sources(pool, applied or progress(settings), cursors, _files(settings))
+            app.state.sources = Sources(
+                pool, operator, webhooks, applied or progress(settings), cursors, _files(settings)
+            )
             app.state.standing_of = People(partial(people.standing, pool), settings.query_api_database_url, "views")
+            app.state.is_closed = Remembered(partial(is_closed, pool))
             async with beside(app.state.standing_of.run()):
                 yield
 
@@ -50,6 +58,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
     app.include_router(document_routes())
     app.include_router(me.router)
     app.include_router(users.router)
+    app.include_router(tenants.router)
     app.include_router(comments.router)
     app.include_router(attachments.router)
     app.include_router(tickets.router)
@@ -67,5 +76,10 @@ def progress(settings: QuerySettings) -> Applied:
 
 
 async def migrate(settings: QueryMigrateSettings) -> None:
-    """Let the query API's role log in; it owns no tables yet, and what it may read the projector's migration grants."""
-    await run_migrations(settings.migrate_database_url, (), [settings.query_api_database_url])
+    """Let the query API's roles log in; it owns no tables yet, and what they may read the owners' migrations grant."""
+    logins = [
+        settings.query_api_database_url,
+        settings.query_api_operator_database_url,
+        settings.query_api_webhooks_database_url,
+    ]
+    await run_migrations(settings.migrate_database_url, (), logins)

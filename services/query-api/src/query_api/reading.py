@@ -20,9 +20,10 @@ from helpdesk.paging.listing import Listing, paging_of
 from helpdesk.paging.page import Paging
 from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.postgres.tenant import Statement, read, read_all
 from helpdesk.storage.presign import Signer
 from query_api.domain.tickets import Sight, sight_of
+from query_api.views import tenants
 
 R = TypeVar("R")
 CONSISTENCY_BOUND_S: Final = 2.0
@@ -54,9 +55,12 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What reads are made from, wired once."""
+    """What reads are made from, wired once. `operator`: connections that see all tenants and nothing of what is theirs;
+    `webhooks`: connections that count endpoints."""
 
     pool: Pool
+    operator: Pool
+    webhooks: Pool
     applied: Applied
     cursors: Cursors
     files: Files
@@ -134,6 +138,11 @@ async def _reading(
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S, ours=False)
     sight = sight_of(caller.role, caller.user_id)
     return Reading(request, sources, caller, sight, behind)
+
+
+async def is_closed(pool: Pool, tenant_id: UUID) -> bool:
+    """Whether the tenant is closed, as far as the views have come."""
+    return bool(await read(pool, tenant_id, tenants.closed(tenant_id)))
 
 
 def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -18,6 +18,12 @@ class QuerySettings(TokenSettings, CursorSettings, StorageSettings, LogSettings,
 
     query_api_port: int = Field(8082, ge=1, le=65535, description="Where the query API is served.")
     query_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that reads the views.")
+    query_api_operator_database_url: Dsn = Field(
+        description="PostgreSQL DSN of the role that lists tenants for the platform's operator."
+    )
+    query_api_webhooks_database_url: Dsn = Field(
+        description="PostgreSQL DSN of the role that may ask webhooks.count_endpoints."
+    )
 
 
 class QueryMigrateSettings(QuerySettings, MigrateSettings):

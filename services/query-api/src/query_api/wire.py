@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.shapes import AttachmentShape, CommentShape, TicketShape, UserShape
+from helpdesk.http.shapes import AttachmentShape, CommentShape, FullTenantShape, TicketShape, UserShape
 from helpdesk.http.wire import Answer, Body, Id, Instant, text
 from helpdesk.paging.order import Sort
 from helpdesk.paging.wire import Envelope, PageQuery
@@ -219,6 +219,41 @@ class DownloadShape(Answer):
 
 class UserPage(Envelope[UserShape]):
     """A page of people."""
+
+
+class TenantQuery(PageQuery):
+    """What a list of tenants is asked for."""
+
+    sort_by: Literal["createdAt", "updatedAt"] | None = Field(None, description="Default createdAt.")
+
+
+class TenantCounts(Answer):
+    """What a tenant has."""
+
+    users: int = Field(description="accounts, those that are switched off too")
+    tickets: int = Field(description="those that are not deleted")
+
+
+class TenantDetailCounts(TenantCounts):
+    """What a tenant has, with its webhook endpoints."""
+
+    webhooks: int
+
+
+class ListedTenant(FullTenantShape):
+    """A tenant in a list."""
+
+    count_: TenantCounts = Field(alias="_count")
+
+
+class TenantDetail(FullTenantShape):
+    """A tenant alone."""
+
+    count_: TenantDetailCounts = Field(alias="_count")
+
+
+class TenantPage(Envelope[ListedTenant]):
+    """A page of tenants."""
 
 
 class Stats(Answer):

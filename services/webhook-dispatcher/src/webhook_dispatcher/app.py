@@ -6,9 +6,11 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
@@ -50,6 +52,7 @@ def build_app(
     app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
     dsn = settings.webhook_dispatcher_database_url
     app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA)
+    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))

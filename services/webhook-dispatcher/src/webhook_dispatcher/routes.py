@@ -38,8 +38,8 @@ from webhook_dispatcher.store.lists import Delivery
 from webhook_dispatcher.vault import Vault
 
 TRIES: Final = 8
-_READ: Final = access("webhooks:manage", Rate.READS)
-_WRITE: Final = access("webhooks:manage", Rate.WRITES)
+_READ: Final = access("webhooks:read", Rate.READS)
+_WRITE: Final = access("webhooks:write", Rate.WRITES)
 IfMatch = Annotated[str | None, Header()]
 
 

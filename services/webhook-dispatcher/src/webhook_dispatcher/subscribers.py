@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import get_args
 
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.closed import remember_closed
 from helpdesk.consumer.purged import Forgetting
 from helpdesk.events.user import UserEvent
 from helpdesk.folds.user import evolve_standing
@@ -19,6 +20,7 @@ _USER = get_args(UserEvent)
 
 async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Move the snapshots to the end of `batches` and write the deliveries, in the transaction that moves the guard."""
+    await remember_closed(connection, batches, SCHEMA)
     await _people(connection, [batch for batch in batches if batch.stream.type == "user"])
     of_tickets = [batch for batch in batches if batch.stream.type == "ticket"]
     if not of_tickets:
@@ -58,6 +60,7 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make anew what was made from a stream that reads differently now (a redaction), from its `history` up to the
     version of its guard: the snapshot, and the bodies of all its deliveries, sent or not. Nothing new becomes due.
     """
+    await remember_closed(connection, [history], SCHEMA)
     if history.stream.type != "ticket":
         return
     tenant_id, commands = history.stream.tenant_id, commands_of(None, history.events)

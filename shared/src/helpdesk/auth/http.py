@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from helpdesk import policy
+from helpdesk.auth.closed import IsClosed
 from helpdesk.auth.people import StandingOf
 from helpdesk.auth.standing import judged
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
@@ -22,7 +23,8 @@ async def authenticated(
 ) -> Principal:
     """The caller, with the rights of now. Raises the contract's 401.
 
-    The application's `state.verifier` judges the token, and its `state.standing_of` tells what happened since.
+    The application's `state.verifier` judges the token; its `state.is_closed` tells of the tenant and its
+    `state.standing_of` of the person what happened since.
     """
     scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     if not token:
@@ -35,6 +37,9 @@ async def authenticated(
         signed = verifier.verify(token.strip())
     except InvalidToken as error:
         raise Problem(401, "invalid_token", "The access token is not valid.", headers=_CHALLENGE) from error
+    is_closed: IsClosed = request.app.state.is_closed
+    if await is_closed(signed.tenant_id):
+        raise Problem(401, "tenant_closed", "This tenant is closed.", headers=_CHALLENGE)
     caller = judged(signed, await standing_of(signed.tenant_id, signed.user_id))
     if caller is None:
         raise ended_token()

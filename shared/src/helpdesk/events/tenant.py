@@ -11,11 +11,39 @@ from helpdesk.events.personal import PERSONAL
 
 @dataclass(frozen=True, slots=True)
 class TenantCreated:
-    """`settings["openRegistration"]` says whether strangers may sign up (contract §4)."""
+    """`settings["openRegistration"]` says whether strangers may sign up (contract §4); a tenant has more."""
 
     name: str = field(metadata=PERSONAL)
     slug: str = field(metadata=PERSONAL)
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(metadata=PERSONAL)
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRenamed:
+    name: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSlugChanged:
+    """From now on people sign in under another slug."""
+
+    slug: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettingsReplaced:
+    """The whole settings, as they stand now and as they stood before."""
+
+    settings: Mapping[str, Any] = field(metadata=PERSONAL)
+    previous: Mapping[str, Any] = field(metadata=PERSONAL)
     by: UUID
     at: datetime
 
@@ -29,4 +57,4 @@ class TenantClosed:
     at: datetime
 
 
-TenantEvent: TypeAlias = TenantCreated | TenantClosed
+TenantEvent: TypeAlias = TenantCreated | TenantRenamed | TenantSlugChanged | TenantSettingsReplaced | TenantClosed

@@ -43,6 +43,15 @@ class TenantShape(Answer):
     name: str
 
 
+class FullTenantShape(TenantShape):
+    """A tenant, with what it has set."""
+
+    slug: str
+    settings: dict[str, Any]
+    created_at: Instant
+    updated_at: Instant
+
+
 class TicketShape(Answer):
     """A ticket."""
 

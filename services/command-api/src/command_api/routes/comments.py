@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from command_api import store
+from command_api.domain.tenant_settings import reopen_window
 from command_api.domain.ticket.commands import AddComment, DeleteComment, EditComment
 from command_api.execute import Outcome, Shape
 from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
@@ -109,13 +110,20 @@ async def delete_flat(
 
 async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody) -> Response:
     comment_id = new_id()
+    tenant = await shell.directory.tenant(caller.tenant_id)
+    window = reopen_window(tenant.settings if tenant else {})
     return await carry_out(
         request,
         caller,
         shell,
         ticket_id,
         lambda at: AddComment(
-            comment_id=comment_id, content=body.content, is_internal=body.is_internal, by=actor(caller), at=at
+            comment_id=comment_id,
+            content=body.content,
+            is_internal=body.is_internal,
+            by=actor(caller),
+            at=at,
+            reopen_window=window,
         ),
         _showing(shell, caller, comment_id, 201),
     )

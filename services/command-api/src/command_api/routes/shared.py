@@ -29,6 +29,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "ticket_not_found": 404,
     "comment_not_found": 404,
     "attachment_not_found": 404,
+    "tenant_not_found": 404,
     "not_allowed": 403,
     "internal_not_allowed": 403,
     "registration_closed": 403,

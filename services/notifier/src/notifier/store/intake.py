@@ -62,6 +62,7 @@ FORGET: Final = (
     "delete from notices.notification where tenant_id = %s",
     "delete from notices.ticket where tenant_id = %s",
     "delete from notices.person where tenant_id = %s",
+    "delete from notices.closed_tenant where tenant_id = %s",
 )
 
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from helpdesk.events.tenant import TenantClosed, TenantCreated, TenantEvent
+from helpdesk.events.tenant import (
+    TenantClosed,
+    TenantCreated,
+    TenantEvent,
+    TenantRenamed,
+    TenantSettingsReplaced,
+    TenantSlugChanged,
+)
 from helpdesk.recorded import Stream
 
 
@@ -19,6 +26,7 @@ class TenantRow:
     created_at: datetime
     updated_at: datetime
     version: int
+    closed_at: datetime | None = None
 
 
 def after(row: TenantRow | None, events: Iterable[TenantEvent], version: int, stream: Stream) -> TenantRow:
@@ -34,8 +42,14 @@ def after(row: TenantRow | None, events: Iterable[TenantEvent], version: int, st
                     updated_at=event.at,
                     version=version,
                 )
+            case TenantRenamed():
+                row = row and replace(row, name=event.name, updated_at=event.at, version=version)
+            case TenantSlugChanged():
+                row = row and replace(row, slug=event.slug, updated_at=event.at, version=version)
+            case TenantSettingsReplaced():
+                row = row and replace(row, settings=event.settings, updated_at=event.at, version=version)
             case TenantClosed():
-                row = row and replace(row, updated_at=event.at, version=version)
+                row = row and replace(row, updated_at=event.at, version=version, closed_at=event.at)
             case _:
                 assert_never(event)
     if row is None:

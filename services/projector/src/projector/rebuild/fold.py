@@ -156,7 +156,8 @@ def _people(history: History) -> Iterator[Row]:
 def _tenants(history: History) -> Iterator[Row]:
     row = tenants.after(None, history.happened, history.version, history.stream)
     yield (
-        history.stream.tenant_id, row.name, row.slug, row.settings, row.created_at, row.updated_at, row.version
+        history.stream.tenant_id, row.name, row.slug, row.settings, row.created_at, row.updated_at, row.version,
+        row.closed_at,
     )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ VIEWS: Final = (
     ),
     View(
         "tenants", "tenant", "tenant_id",
-        ("tenant_id", "name", "slug", "settings", "created_at", "updated_at", "version"),
+        ("tenant_id", "name", "slug", "settings", "created_at", "updated_at", "version", "closed_at"),
         _tenants,
     ),
 )  # fmt: skip

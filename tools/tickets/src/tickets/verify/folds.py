@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from helpdesk.events.tenant import TenantClosed
 from helpdesk.folds import ticket as fold
 from helpdesk.folds.user import Standing, evolve_standing
 from helpdesk.recorded import Stream
@@ -97,6 +98,14 @@ def _of(standing: Standing) -> Row:
 
 
 _STANDING: Final = ("role", "enabled", "valid_from", "sessions_from")
+
+
+def _closed(history: History) -> Iterator[Row]:
+    if any(isinstance(event, TenantClosed) for event in history.happened):
+        yield (history.stream.tenant_id,)
+
+
+_CLOSED: Final = View("closed_tenant", "tenant", "tenant_id", ("tenant_id",), _closed)
 OWNERS: Final = (
     Owner("views", VIEWS, json_as_text=True),
     Owner(
@@ -104,6 +113,7 @@ OWNERS: Final = (
         [
             View("ticket", "ticket", "id", ("tenant_id", "id", *(f.name for f in fields(fold.Ticket))), _snapshots),
             View("person", "user", "id", ("tenant_id", "id", *_STANDING), _standings),
+            _CLOSED,
         ],
     ),
     Owner(
@@ -114,6 +124,7 @@ OWNERS: Final = (
                 ("tenant_id", "id", "number", "title", "creator_id", "assignee_id"), _known_tickets,
             ),
             View("person", "user", "id", ("tenant_id", "id", "email", "name", *_STANDING), _known_people),
+            _CLOSED,
         ],
     ),
 )  # fmt: skip

@@ -27,10 +27,12 @@ _NAMES: Final = (
     ("webhooks", "ticket", "id", "ticket"),
     ("webhooks", "person", "id", "user"),
     ("webhooks", "delivery", "ticket_id", "ticket"),
+    ("webhooks", "closed_tenant", "tenant_id", "tenant"),
     ("webhooks", "stream_guard", "stream_id", None),
     ("notices", "ticket", "id", "ticket"),
     ("notices", "person", "id", "user"),
     ("notices", "notification", "user_id", "user"),
+    ("notices", "closed_tenant", "tenant_id", "tenant"),
     ("notices", "stream_guard", "stream_id", None),
 )
 """(schema, table, column, type of the stream that it names; None: the row's own)."""

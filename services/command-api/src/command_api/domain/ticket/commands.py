@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
+
+from command_api.domain.tenant_settings import REOPEN_WINDOW
 
 
 class Unset(Enum):
@@ -65,11 +67,14 @@ class DeleteTicket:
 
 @dataclass(frozen=True, slots=True)
 class AddComment:
+    """`reopen_window`: for how long after its end the requester's comment reopens the ticket, a tenant's setting."""
+
     comment_id: UUID
     content: str
     is_internal: bool
     by: Actor
     at: datetime
+    reopen_window: timedelta = REOPEN_WINDOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
 
+from command_api.domain.json_values import same_json
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import (
     UNSET,
@@ -61,7 +62,6 @@ TRANSITIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "closed": ("open", "in_progress"),
 }
 STAFF_ONLY_FROM: Final = "closed"
-REOPEN_WINDOW: Final = timedelta(days=28)
 TICK: Final = timedelta(milliseconds=1)
 
 
@@ -128,22 +128,13 @@ def _edit(ticket: Ticket, command: EditTicket) -> list[TicketEvent]:
         )
     if command.priority is not UNSET and command.priority != ticket.priority:
         events.append(TicketPrioritized(priority=command.priority, previous=ticket.priority, by=by, at=at))
-    if command.metadata is not UNSET and not _same_json(command.metadata, ticket.metadata):
+    if command.metadata is not UNSET and not same_json(command.metadata, ticket.metadata):
         events.append(TicketMetadataReplaced(metadata=command.metadata, previous=ticket.metadata, by=by, at=at))
     if command.tags is not UNSET:
         events += _retag(ticket, command.tags, by, at)
     if command.assignee_id is not UNSET:
         events += _assign(ticket, command.assignee_id, by, at)
     return events + _move(ticket, command)
-
-
-def _same_json(one: object, other: object) -> bool:
-    """Whether two JSON values are the same; in Python alone `True == 1`."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same_json(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same_json, one, other))
-    return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 def _retag(ticket: Ticket, wanted: tuple[str, ...], by: UUID, at: datetime) -> list[TicketEvent]:
@@ -246,13 +237,13 @@ def _add_comment(ticket: Ticket, command: AddComment) -> list[TicketEvent]:
         )
     ]
     if by == ticket.created_by and not command.is_internal:
-        events += _requester_spoke(ticket, by, at)
+        events += _requester_spoke(ticket, by, at, command.reopen_window)
     return events
 
 
-def _requester_spoke(ticket: Ticket, by: UUID, at: datetime) -> list[TicketEvent]:
+def _requester_spoke(ticket: Ticket, by: UUID, at: datetime, window: timedelta) -> list[TicketEvent]:
     """Behaviours §1: the requester's word wakes a ticket that waits for it, is resolved, or was closed of late."""
-    recently_closed = ticket.closed_at is not None and at - ticket.closed_at <= REOPEN_WINDOW
+    recently_closed = ticket.closed_at is not None and at - ticket.closed_at <= window
     if ticket.status == "resolved" or (ticket.status == "closed" and recently_closed):
         return [TicketReopened(status="open", previous=ticket.status, by=by, at=at)]
     if ticket.waiting_on == "requester":
