@@ -27,6 +27,7 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=f"{settings.topic_prefix}.notifier",
+        max_records=1_000,  # its memory follows from the largest batch
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)

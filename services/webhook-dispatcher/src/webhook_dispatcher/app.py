@@ -91,6 +91,7 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=settings.group,
+        max_records=1_000,  # nobody waits for it, and its memory follows from the largest batch
         tells=False,
         limits=settings.limits,
     )
