@@ -4,12 +4,14 @@ A service's own settings derive from the classes below; every field becomes a li
 """
 
 import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, NoReturn, TypeAlias, TypeVar
 
+import limits
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _dsn(value: str) -> str:
@@ -82,8 +84,50 @@ class CursorSettings(Settings):
     )
 
 
-class ServerSettings(Settings):
-    """Where a service listens."""
+def _networks(value: object) -> object:
+    """Networks from text with commas between them; host bits may be set."""
+    if isinstance(value, str):
+        return tuple(ip_network(one.strip(), strict=False) for one in value.split(",") if one.strip())
+    return value
+
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Networks: TypeAlias = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+def _rate(value: str) -> str:
+    try:
+        limits.parse(value)
+    except ValueError:
+        raise ValueError("must be like `120 per minute` or `100 per 15 minutes`") from None
+    return value
+
+
+RateLimit: TypeAlias = Annotated[str, AfterValidator(_rate)]
+
+
+class RateSettings(Settings):
+    """How often somebody may ask, and how one is told from another (behaviours §3)."""
+
+    rate_limit_authentication: RateLimit = Field(
+        "100 per 15 minutes", description="Sign-ups, logins and renewals from one address."
+    )
+    rate_limit_failed_logins: RateLimit = Field("5 per minute", description="Failed logins to one account.")
+    rate_limit_reads: RateLimit = Field("600 per minute", description="Reads of one person.")
+    rate_limit_writes: RateLimit = Field("120 per minute", description="Writes of one person.")
+    rate_limit_search: RateLimit = Field("30 per minute", description="Searches of one person.")
+    rate_limit_exports: RateLimit = Field("10 per minute", description="Exports of one person.")
+    rate_limit_storage_url: str = Field(
+        "async+memory://",
+        description="Where calls are counted: each process for itself, or a store of all replicas (async+redis://…).",
+    )
+    service_trusted_proxies: Networks = Field(
+        (), description="Networks whose X-Forwarded-For is believed, as CIDRs separated by commas: the gateway's."
+    )
+
+
+class ServerSettings(RateSettings):
+    """Where a service listens, and how much of whom."""
 
     host: str = Field(
         "127.0.0.1", validation_alias="SERVICE_HOST", description="The address that a service listens on."

@@ -8,6 +8,7 @@ from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
+from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
@@ -36,7 +37,7 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
     """The API; where the intake runs in the same process, its state is part of the health."""
     app = build_api("Acme Tickets: notifier")
-    app.state.verifier = Verifier(settings)
+    app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

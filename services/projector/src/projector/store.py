@@ -10,9 +10,9 @@ import orjson
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
+from helpdesk.folds.activities import ActivityRow
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
-from projector.domain.activities import ActivityRow
 from projector.domain.comments import CommentRow
 from projector.domain.people import PersonRow
 from projector.domain.tenants import TenantRow

@@ -10,6 +10,7 @@ from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
 from helpdesk.http.app import build_api
 from helpdesk.http.health import health_routes
+from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
@@ -36,6 +37,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
         return None if await reachable(sources.pool) else "the database of the views does not answer"
 
     app = build_api("Acme Tickets", lifespan)
+    app.state.limiter = Limiter(settings)
     app.include_router(public_routes(settings.jwt_jwks_file))
     app.include_router(health_routes({"database": database}))
     app.include_router(document_routes())

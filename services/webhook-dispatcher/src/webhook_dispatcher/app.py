@@ -12,9 +12,11 @@ from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.eventstore import relay, restore
+from helpdesk.eventstore.audit import Audit
 from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
+from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
@@ -43,7 +45,7 @@ def build_app(
         return None if await reachable(pool) else "the database of the webhooks does not answer"
 
     app = build_api("Acme Tickets: webhooks")
-    app.state.verifier = Verifier(settings)
+    app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))

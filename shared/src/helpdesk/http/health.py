@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from helpdesk.clock import utc_now
+from helpdesk.http.access import OPEN
 from helpdesk.http.json import dumps
 from helpdesk.observability.metrics import metrics_routes
 
@@ -43,11 +44,11 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
     """`/health/live`, `/health/ready` and `/metrics`; ready runs every check, and answers 503 with the reasons."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/health/live", summary="The process answers")
+    @router.get("/health/live", summary="The process answers", openapi_extra=OPEN)
     async def live() -> Response:
         return _answer({"status": "ok", "timestamp": utc_now()}, 200)
 
-    @router.get("/health/ready", summary="It can do its work; else the reasons")
+    @router.get("/health/ready", summary="It can do its work; else the reasons", openapi_extra=OPEN)
     async def ready() -> Response:
         found = {name: await check() for name, check in checks.items()}
         failed = [name for name, reason in found.items() if reason is not None and not isinstance(reason, Degraded)]

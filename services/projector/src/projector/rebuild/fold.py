@@ -11,8 +11,9 @@ from helpdesk import wire
 from helpdesk.events.tenant import TenantEvent
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
+from helpdesk.folds import activities
 from helpdesk.recorded import Stream
-from projector.domain import activities, comments, people, tenants, tickets
+from projector.domain import comments, people, tenants, tickets
 from projector.domain.text import json_text
 
 Row: TypeAlias = tuple[Any, ...]

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from helpdesk.clock import utc_now
+from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.problem import Problem, unavailable
 from helpdesk.http.shapes import UserShape
@@ -25,6 +26,7 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
         **documented(UserShape, tagged=True),
         **problems(400, 401, 503),
     },
+    openapi_extra=access(SELF, Rate.READS),
 )
 async def read_me(reading: Read) -> Response:
     """The account that the token belongs to."""
