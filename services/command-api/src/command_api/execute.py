@@ -285,4 +285,4 @@ def new_command(
     tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True, key: Key | None = None
 ) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key)
+    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key=key)
