@@ -35,7 +35,9 @@ TRIES: Final = 8
 WITHIN_S: Final = 1.0
 MISSED: Final = 50
 """Of so many events somebody with an old version is told."""
-BEFORE_THE_VERSION: Final = frozenset({"ticket_not_found", "comment_not_found", "not_allowed", "internal_not_allowed"})
+BEFORE_THE_VERSION: Final = frozenset(
+    {"ticket_not_found", "comment_not_found", "attachment_not_found", "not_allowed", "internal_not_allowed"}
+)
 """Refusals that hold whatever `If-Match` says; the others may come of what the caller has not seen yet."""
 Clock = Callable[[], datetime]
 CommandAt = Callable[[datetime], TicketCommand]

@@ -61,20 +61,21 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
                  responses={201: {"headers": header("Location") | header("ETag")}},
                  openapi_extra=_WRITE)  # fmt: skip
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
+        """Without a `secret` one is made, and shown in this one answer. The target must be one that may be called."""
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
         sealed = vault.seal(secret, caller.tenant_id, id_)
         made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)
         poke()
-        answer = wire.new_webhook(made, None if body.secret else secret)
-        response = respond(request, dumps(answer), made.version, 201)
+        response = respond(request, dumps(wire.new_webhook(made, None if body.secret else secret)), made.version, 201)
         response.headers["Location"] = f"{API}/webhooks/{id_}"
         return response
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
                 openapi_extra=_READ)  # fmt: skip
     async def all_(request: Request, caller: Manager, query: Annotated[wire.WebhookQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. Never with secrets."""
         listing = _endpoints(caller)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
@@ -87,6 +88,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         openapi_extra=_READ,
     )
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
+        """Without its secret, with the entity tag that a change may name in `If-Match`."""
         found = await _found(pool, caller, webhook_id)
         return respond(request, dumps(wire.webhook(found)), found.version)
 
@@ -101,6 +103,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
     async def change(
         request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
     ) -> Response:
+        """All of the change or nothing; what is as it was makes no event. A new secret replaces the old one at once."""
         if body.url is not None:
             _demand_target(body.url, rules)
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
@@ -126,6 +129,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         openapi_extra=_WRITE,
     )
     async def delete(request: Request, caller: Manager, webhook_id: Id, if_match: IfMatch = None) -> Response:
+        """Nothing is sent to it from now on. The answer has a body, which older clients read."""
         expected = expected_version(if_match)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
@@ -148,6 +152,7 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
     async def deliveries(
         request: Request, caller: Manager, webhook_id: Id, query: Annotated[wire.DeliveryQuery, Query()]
     ) -> Response:
+        """Always a page. An attempt tells status, latency and how the answer began."""
         await _found(pool, caller, webhook_id)
         listing = _deliveries(caller, webhook_id)
         paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)

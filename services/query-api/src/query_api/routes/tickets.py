@@ -20,7 +20,7 @@ from query_api.domain.query.bad import BadQuery
 from query_api.domain.tickets import TicketFilter
 from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
-from query_api.views import activities, comments, export, stats, tickets
+from query_api.views import activities, attachments, comments, export, stats, tickets
 from query_api.views.tickets import TicketRow
 from query_api.wire import ExportQuery, ListedTicket, Stats, StatsQuery, TicketFilterQuery, TicketPage, TicketQuery
 
@@ -90,16 +90,19 @@ async def bulk_update(reading: Read) -> Response:
 async def read_ticket(reading: Read, id: TicketId) -> Response:  # noqa: A002 - the contract's name
     """With its comments, attachments and activities, each newest first."""
     tenant_id, sight = reading.tenant_id, reading.sight
-    found, comment_rows, activity_rows = await reading.read(
+    found, comment_rows, attachment_rows, activity_rows = await reading.read(
         tickets.one(tenant_id, id),
         comments.page(tenant_id, sight, id, Bare(NEWEST_FIRST)),
+        attachments.page(tenant_id, id, Bare(NEWEST_FIRST)),
         activities.newest(tenant_id, sight, id),
     )
     row = demand(found, sight)
     body = {
         **tickets.ticket(row),
         "comments": [comments.comment(one) for one in comment_rows[: Bare().limit]],
-        "attachments": [],
+        "attachments": [
+            attachments.attachment(reading.sources.files.origin, one) for one in attachment_rows[: Bare().limit]
+        ],
         "activities": [activities.activity(one) for one in activity_rows],
     }
     return reading.answer(body, version=row.version)
