@@ -129,6 +129,22 @@ async def test_each_ticket_has_a_command_of_its_own_that_comes_from_the_request(
     assert all(one["data"]["changes"] == {"title": "Moved", "priority": "low"} for one in told)
 
 
+async def test_under_a_key_it_is_answered_again_and_not_carried_out(user: Person, agent: Person) -> None:
+    ticket = await user.opens_ticket()
+    body = {"ids": [ticket["id"], UNKNOWN], "changes": {"priority": "low"}}
+    key = {"Idempotency-Key": str(uuid4())}
+    first = await agent.ask("POST", "/tickets/bulk-update", json=body, headers=key)
+    assert answered(first, 200, OUTCOME)["succeeded"] == 1
+    await user.edits(ticket, priority="high")
+    again = await agent.ask("POST", "/tickets/bulk-update", json=body, headers=key)
+    assert answered(again, 200, OUTCOME) == first.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Consistency-Token"] == first.headers["Consistency-Token"]
+    assert (await user.reads(ticket))["priority"] == "high"
+    other = await agent.ask("POST", "/tickets/bulk-update", json=body | {"changes": {}}, headers=key)
+    refused(other, 422, "idempotency_key_reused")
+
+
 async def test_a_user_changes_nothing_in_bulk(user: Person, admin: Person) -> None:
     ticket = await user.opens_ticket()
     body = {"ids": [ticket["id"]], "changes": {"priority": "low"}}

@@ -107,6 +107,11 @@ async def _ticket_story(caller: Caller, number: int) -> None:
     await caller.write(agent, "PUT", f"/tickets/{ticket}", json={"assignedToId": caller.agent_id})
     await caller.sees(agent, f"/tickets/{ticket}", lambda body: body["assignedToId"] == caller.agent_id, "assigned")
     await caller.sees(agent, "/notifications", _tells_of(ticket), "told of itself")
+    many = {"ids": [ticket], "changes": {"tags": ["many"]}}
+    await caller.write(agent, "POST", "/tickets/bulk-update", json=many)
+    asked = f"q=tag:many+assignee:me+%23{created.json()['number']}"
+    await caller.sees(agent, f"/tickets?{asked}", lambda body: [one["id"] for one in body] == [ticket], "in bulk")
+    await caller.sees(agent, f"/tickets/stats?{asked}", lambda body: body["total"] == 1, "in bulk, counted")
     await caller.write(agent, "PATCH", f"/tickets/{ticket}", json={"status": "resolved"})
     await caller.sees(agent, f"/tickets/{ticket}", lambda body: body["status"] == "resolved", "resolved")
     await caller.write(caller.admin, "DELETE", f"/tickets/{ticket}")

@@ -268,6 +268,22 @@ async def test_a_comment_is_told_and_an_internal_note_is_not(
         }
 
 
+async def test_an_internal_note_is_told_to_who_asks_for_it_by_name_alone(
+    agent: Person, user: Person, make: Make, receiving: Receiver
+) -> None:
+    await make(f"{receiving.url}/notes", ["comment.internal_added"])
+    await make(f"{receiving.url}/others")
+    ticket = await user.opens_ticket()
+    note = await agent.comments_on(ticket, "a secret", isInternal=True)
+    await agent.comments_on(ticket, "in public")
+    (request,) = await receiving.get(1, at("/notes", ticket))
+    assert (request.told["type"], request.told["data"]["commentId"]) == ("comment.internal_added", note["id"])
+    assert request.told["event"] != "COMMENT_ADDED"
+    await receiving.get(1, lambda one: at("/others", ticket)(one) and about(ticket, "COMMENT_ADDED")(one))
+    others = list(filter(at("/others", ticket), receiving.received))
+    assert sorted(one.told["event"] for one in others) == ["COMMENT_ADDED", "TICKET_CREATED"]
+
+
 async def test_who_did_not_ask_or_is_asleep_or_elsewhere_hears_nothing(
     agent: Person, user: Person, stranger: Person, make: Make, receiving: Receiver
 ) -> None:

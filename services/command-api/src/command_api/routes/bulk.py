@@ -1,6 +1,7 @@
 """Many tickets, one change: each a command of its own (behaviours §5)."""
 
 import asyncio
+import logging
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Position
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
-from helpdesk.http.problem import Problem, code_of, unavailable
+from helpdesk.http.problem import Problem, code_of, internal, unavailable
 from helpdesk.postgres.pool import UNAVAILABLE
 
+log = logging.getLogger(__name__)
 AT_ONCE: Final = 8
 """So many of a request's commands are under way together: others' writes go between them."""
 
@@ -68,6 +70,9 @@ async def _one(
         return _failed(ticket_id, problem), [], True
     except UNAVAILABLE:  # the others may have been changed: the caller must hear which
         return _failed(ticket_id, unavailable()), [], True
+    except RuntimeError:  # a history that this version cannot read is one ticket's trouble
+        log.exception("a bulk change of one ticket failed", extra={"ticket_id": str(ticket_id)})
+        return _failed(ticket_id, internal()), [], True
     item = BulkItem(id=ticket_id, status="updated" if outcome.changed else "unchanged", version=outcome.version)
     return item, positions_of(caller.tenant_id, outcome), outcome.visible is not False
 
