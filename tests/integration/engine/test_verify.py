@@ -330,7 +330,8 @@ def test_a_purged_tenant_has_nothing_to_be_compared_with(copy: Callable[[], str]
         connection.execute("set session_replication_role = replica")
         for schema, table in (("events", "event"), ("events", "ticket_number"), ("views", "tenants"),
                               ("views", "people"), ("views", "tickets"), ("views", "activities"),
-                              ("webhooks", "ticket"), ("notices", "person"), ("notices", "ticket"),
+                              ("webhooks", "ticket"), ("webhooks", "person"),
+                              ("notices", "person"), ("notices", "ticket"),
                               ("notices", "notification")):  # fmt: skip
             connection.execute(
                 sql.SQL("delete from {} where tenant_id = %s").format(sql.Identifier(schema, table)), (OTHER,)

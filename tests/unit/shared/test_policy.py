@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpdesk.policy import ADMIN, AGENT, SCOPES, USER, Reach, is_staff, may_manage_webhooks, reach
+from helpdesk.policy import ADMIN, AGENT, SCOPES, USER, Reach, is_staff, may, may_manage_webhooks, reach
 
 
 def test_the_scopes_are_the_contracts() -> None:
@@ -42,3 +42,26 @@ def test_how_far_a_right_reaches(role: str, right: str, expected: Reach) -> None
 def test_staff_are_agents_and_admins() -> None:
     assert [is_staff(role) for role in (USER, AGENT, ADMIN, "ROOT")] == [False, True, True, False]
     assert [may_manage_webhooks(role) for role in (USER, AGENT, ADMIN)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("right", "roles"),
+    [
+        ("tickets:read", {USER, AGENT, ADMIN}),
+        ("tickets:write", {USER, AGENT, ADMIN}),
+        ("tickets:delete", {ADMIN}),
+        ("webhooks:read", {AGENT, ADMIN}),
+        ("webhooks:write", {AGENT, ADMIN}),
+        ("users:read", {AGENT, ADMIN}),
+        ("users:write", {ADMIN}),
+        ("tenants:read", {ADMIN}),
+        ("tenants:write", {ADMIN}),
+        ("audit:read", {ADMIN}),
+        ("exports:read", {ADMIN}),
+        ("keys:write", {ADMIN}),
+        ("templates:write", {ADMIN}),
+        ("anything:else", set()),
+    ],
+)
+def test_who_has_which_right(right: str, roles: set[str]) -> None:
+    assert {role for role in (USER, AGENT, ADMIN, "ROOT", "admin") if may(role, right)} == roles
