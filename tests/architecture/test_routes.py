@@ -1,22 +1,30 @@
-"""Every route declares who may call it, or stands on the list of those that anyone may."""
+"""Every route declares who may call it and which rate its calls count against, and is asked across tenants."""
 
+import ast
 import importlib
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from architecture import tree
+from e2e.test_cross_tenant import SECURED
+from e2e.test_tenancy_and_roles import ROWS
+from helpdesk import policy
 from helpdesk.auth.http import authenticated
+from helpdesk.http.access import PUBLIC, SELF, Rate
 from localstack import credentials
 from localstack.environment import environment
 from localstack.ports import Ports
 
-PUBLIC = {
+ANYONE_MAY = {
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/register",
+    "POST /api/v1/auth/tenants",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "GET /api/v1/",
@@ -31,25 +39,86 @@ PUBLIC = {
     "GET /api-docs/start.js",
     "GET /api-docs/{asset}",
 }
+RIGHTS = {scope.rpartition(":")[0] for scopes in policy.SCOPES.values() for scope in scopes} | {
+    f"{thing}:{verb}"
+    for name in vars(policy)
+    for verb, thing in re.findall(
+        r"^may_([a-z]+)_([a-z]+)$", name
+    )  # `may_manage_webhooks` is the right webhooks:manage
+}
+PARAMETER = re.compile(r"\{[^}]+\}")
 
 
-def test_a_route_without_authentication_is_on_the_public_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = credentials.load(tmp_path)
-    values = environment(Ports(), "postgresql://nobody@localhost/nothing", secrets, tmp_path)
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    assert {name for name, is_open in _routes() if is_open} == PUBLIC
+@dataclass(frozen=True)
+class Declared:
+    """A route by its name, what it declares, and whether it asks nobody who they are."""
+
+    name: str
+    extra: dict[str, Any]
+    is_open: bool
 
 
-def _routes() -> Iterator[tuple[str, bool]]:
-    """`METHOD path` of each route of each API, and whether it asks nobody who they are."""
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[Declared]:
+    folder = tmp_path_factory.mktemp("made-up")
+    values = environment(Ports(), "postgresql://nobody@localhost/nothing", credentials.load(folder), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        return list(_routes())
+
+
+def test_a_route_without_authentication_is_on_the_public_list(routes: list[Declared]) -> None:
+    assert {one.name for one in routes if one.is_open} == ANYONE_MAY
+
+
+def test_every_route_declares_who_may_call_it_and_its_rate(routes: list[Declared]) -> None:
+    undeclared = {
+        one.name
+        for one in routes
+        if one.extra.get("x-scope") not in RIGHTS | {PUBLIC, SELF} or one.extra.get("x-rate-limit") not in set(Rate)
+    }
+    assert not undeclared
+
+
+def test_what_is_declared_public_asks_for_no_token_and_nothing_else_does_so(routes: list[Declared]) -> None:
+    assert {one.name for one in routes if one.is_open != (one.extra.get("x-scope") == PUBLIC)} == set()
+
+
+def test_only_who_needs_no_token_goes_uncounted(routes: list[Declared]) -> None:
+    assert not {one.name for one in routes if one.extra["x-rate-limit"] == Rate.UNCOUNTED and not one.is_open}
+
+
+def test_every_route_behind_a_token_is_asked_across_tenants(routes: list[Declared]) -> None:
+    """By the probe that is made from the document, by a row of the table of callers, whose last is a stranger, or by a
+    test with the mark `route`."""
+    asked = {_bare(f"{row.method} /api/v1{row.path.partition('?')[0]}") for row in ROWS} | set(_marked())
+    asked |= {_bare(str(one)) for one in SECURED}
+    assert {one.name for one in routes if not one.is_open and _bare(one.name) not in asked} == set()
+
+
+def _bare(name: str) -> str:
+    return PARAMETER.sub("{}", name)
+
+
+def _marked() -> Iterator[str]:
+    for path in tree.named(".py"):
+        if tree.short(path).startswith("tests/e2e/"):
+            for call in tree.calls(path, "route"):
+                if isinstance(name := tree.constant(call.args[0]), str) and "pytest.mark" in ast.unparse(call.func):
+                    yield _bare(name)
+
+
+def _routes() -> Iterator[Declared]:
+    """Each route of each API, once per method."""
     tool = tree.tool("openapi")
     for module in tool.MODULES:
         api = tool.build(importlib.import_module(f"{module}.app").build_app)
         for found in iter_route_contexts(api.routes):
-            if isinstance(found.original_route, APIRoute):
+            route = found.original_route
+            if isinstance(route, APIRoute):
                 for method in (found.methods or set()) - {"HEAD"}:
-                    yield f"{method} {found.path}", not _asks(found.original_route.dependant)
+                    yield Declared(f"{method} {found.path}", route.openapi_extra or {}, not _asks(route.dependant))
 
 
 def _asks(dependant: Dependant) -> bool:

@@ -6,7 +6,21 @@ import httpx
 import pytest
 
 from support.people import API, PASSWORD, People, Person, fresh_address
-from support.shapes import AUTH, COMMENT, TICKET, answered, array, refused
+from support.shapes import ACTIVITY, AUTH, COMMENT, COUNT, ID, INSTANT, TICKET, answered, array, fits, has, refused
+
+STALE = has(
+    currentVersion=COUNT,
+    missed=array(
+        has(
+            version=COUNT,
+            id=ID,
+            type=ACTIVITY["properties"]["type"],
+            changes={"type": "object"},
+            at=INSTANT,
+            actorId=ID,
+        )
+    ),
+)
 
 
 async def tag_of(person: Person, path: str) -> str:
@@ -28,6 +42,38 @@ async def test_a_change_based_on_an_old_version_is_412(user: Person, agent: Pers
     assert (await user.reads(ticket))["title"] == ticket["title"]
     again = await user.ask(method, path, json={"title": "Mine"}, headers={"If-Match": await tag_of(user, path)})
     assert answered(again, 200, TICKET)["title"] == "Mine"
+
+
+async def test_who_is_late_is_told_what_they_missed(user: Person, agent: Person) -> None:
+    ticket = await user.opens_ticket(title="Old")
+    path, late = f"/tickets/{ticket['id']}", {"If-Match": '"v1"'}
+    await agent.edits(ticket, title="New", priority="high")
+    note = await agent.comments_on(ticket, "Between us.", isInternal=True)
+    await agent.edits(ticket, status="resolved")
+    body = refused(await agent.patch(path, {"title": "Mine"}, **late), 412, "stale_version")
+    fits(body, STALE)
+    assert body["currentVersion"] == 5
+    assert [one["version"] for one in body["missed"]] == [2, 3, 4, 5]
+    types = [one["type"] for one in body["missed"]]
+    assert types == ["UPDATED", "PRIORITY_CHANGED", "COMMENTED", "STATUS_CHANGED"]
+    assert body["missed"][0]["changes"] == {"title": {"from": "Old", "to": "New"}}
+    assert {one["actorId"] for one in body["missed"]} == {agent.id}
+    activities = {one["id"]: one["changes"] for one in (await agent.reads(ticket))["activities"]}
+    assert all(activities[one["id"]] == one["changes"] for one in body["missed"])
+    own = refused(await user.patch(path, {"title": "Mine"}, **late), 412, "stale_version")
+    assert [one["version"] for one in own["missed"]] == [2, 3, 5]
+    assert note["id"] not in str(own)
+    ahead = refused(await user.patch(path, {"title": "Mine"}, **{"If-Match": '"v9"'}), 412, "stale_version")
+    assert ahead["missed"] == []
+
+
+async def test_of_many_missed_events_the_latest_fifty_are_told(user: Person) -> None:
+    ticket = await user.opens_ticket()
+    for number in range(0, 52, 4):
+        await asyncio.gather(*(user.comments_on(ticket, f"{number + more}") for more in range(4)))
+    response = await user.patch(f"/tickets/{ticket['id']}", {"title": "x"}, **{"If-Match": '"v1"'})
+    missed = refused(response, 412, "stale_version")["missed"]
+    assert [one["version"] for one in missed] == list(range(4, 54))
 
 
 async def test_only_the_version_of_a_tag_counts(user: Person) -> None:

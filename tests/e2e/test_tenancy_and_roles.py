@@ -73,7 +73,9 @@ ROWS = [
     Row("PUT", "/webhooks/{webhook}", (403, 403, 200, 200, 404), {"isActive": False}),
     Row("PATCH", "/webhooks/{webhook}", (403, 403, 200, 200, 404), {"isActive": False}),
     Row("DELETE", "/webhooks/{webhook}", (403, 403, 200, 200, 404)),
+    Row("GET", "/webhooks/{webhook}/deliveries", (403, 403, 200, 200, 404)),
     Row("GET", "/notifications", (200, 200, 200, 200, 200)),
+    Row("GET", "/notifications/unread-count", (200, 200, 200, 200, 200)),
     Row("PUT", "/notifications/read-all", (200, 200, 200, 200, 200)),
     Row("PUT", "/notifications/{notification}/read", (200, 404, 404, 404, 404)),
     Row("DELETE", "/notifications/{notification}", (204, 404, 404, 404, 404)),
@@ -143,6 +145,7 @@ async def test_every_caller_is_answered_as_the_table_says(world: World, client: 
     assert found == list(zip(CALLERS, row.statuses, strict=True))
 
 
+@pytest.mark.route("POST /api/v1/webhooks")
 async def test_only_staff_make_webhooks(world: World) -> None:
     for caller, status in zip(CALLERS, (403, 403, 201, 201, 201), strict=True):
         person = world.callers[caller]

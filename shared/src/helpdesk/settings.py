@@ -4,12 +4,24 @@ A service's own settings derive from the classes below; every field becomes a li
 """
 
 import sys
-from typing import Annotated, Literal, NoReturn, TypeAlias, TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal, NoReturn, TypeAlias, TypeVar
 
+import limits
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _dsn(value: str) -> str:
@@ -24,6 +36,9 @@ def _dsn(value: str) -> str:
 
 Dsn: TypeAlias = Annotated[str, AfterValidator(_dsn)]
 """A PostgreSQL connection string, checked in form when a process starts."""
+
+
+LEAST_SECRET_BYTES: Final = 32
 
 
 class Settings(BaseSettings):
@@ -67,11 +82,41 @@ class KafkaSettings(Settings):
 class TokenSettings(Settings):
     """How access tokens are verified."""
 
-    jwt_jwks_file: FilePath = Field(
-        description="Path of the JSON Web Key Set with the public keys that tokens are checked by."
+    jwt_algorithm: Literal["EdDSA", "HS256"] = Field(
+        "EdDSA", description="How tokens are signed: with a key pair (EdDSA), or with one shared secret (HS256)."
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, validate_default=True, description="For HS256: the secret that signs and checks, 32 bytes or more."
+    )
+    jwt_jwks_file: FilePath | None = Field(
+        None,
+        validate_default=True,
+        description="For EdDSA: path of the JSON Web Key Set with the public keys that tokens are checked by.",
     )
     jwt_issuer: str = Field("acme-tickets", description="The `iss` of our tokens.")
     jwt_audience: str = Field("acme-tickets", description="The `aud` of our tokens.")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("jwt_algorithm") == "HS256":
+            if value is None:
+                raise ValueError("is missing")
+            if len(value.get_secret_value().encode()) < LEAST_SECRET_BYTES:
+                raise ValueError(f"must have at least {LEAST_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("jwt_jwks_file")
+    @classmethod
+    def _has_keys(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return demand_key_file(value, info)
+
+
+def demand_key_file(value: Path | None, info: ValidationInfo) -> Path | None:
+    """For a validator: with EdDSA there must be a file."""
+    if value is None and info.data.get("jwt_algorithm") == "EdDSA":
+        raise ValueError("is missing")
+    return value
 
 
 class CursorSettings(Settings):
@@ -79,6 +124,48 @@ class CursorSettings(Settings):
 
     cursor_secret: SecretStr = Field(
         min_length=16, description="Key that signs list cursors, 16 characters or more; the same on all replicas."
+    )
+
+
+def _networks(value: object) -> object:
+    """Networks from text with commas between them; host bits may be set."""
+    if isinstance(value, str):
+        return tuple(ip_network(one.strip(), strict=False) for one in value.split(",") if one.strip())
+    return value
+
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Networks: TypeAlias = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+def _rate(value: str) -> str:
+    try:
+        limits.parse(value)
+    except ValueError:
+        raise ValueError("must be like `120 per minute` or `100 per 15 minutes`") from None
+    return value
+
+
+RateLimit: TypeAlias = Annotated[str, AfterValidator(_rate)]
+
+
+class RateSettings(Settings):
+    """How often somebody may ask, and how one is told from another (behaviours §3)."""
+
+    rate_limit_authentication: RateLimit = Field(
+        "100 per 15 minutes", description="Sign-ups, logins and renewals from one address."
+    )
+    rate_limit_failed_logins: RateLimit = Field("5 per minute", description="Failed logins to one account.")
+    rate_limit_reads: RateLimit = Field("600 per minute", description="Reads of one person.")
+    rate_limit_writes: RateLimit = Field("120 per minute", description="Writes of one person.")
+    rate_limit_search: RateLimit = Field("30 per minute", description="Searches of one person.")
+    rate_limit_exports: RateLimit = Field("10 per minute", description="Exports of one person.")
+    rate_limit_storage_url: str = Field(
+        "async+memory://",
+        description="Where calls are counted: each process for itself, or a store of all replicas (async+redis://…).",
+    )
+    service_trusted_proxies: Networks = Field(
+        (), description="Networks whose X-Forwarded-For is believed, as CIDRs separated by commas: the gateway's."
     )
 
 
@@ -104,8 +191,8 @@ class StorageSettings(Settings):
     )
 
 
-class ServerSettings(Settings):
-    """Where a service listens."""
+class ServerSettings(RateSettings):
+    """Where a service listens, and how much of whom."""
 
     host: str = Field(
         "127.0.0.1", validation_alias="SERVICE_HOST", description="The address that a service listens on."

@@ -25,9 +25,10 @@ from command_api.domain.ticket.commands import (
 from command_api.domain.ticket.decide import decide
 from command_api.domain.ticket.state import Ticket, evolve, fold
 from helpdesk.events.ticket import TicketEvent
+from helpdesk.folds import activities
 from helpdesk.folds import ticket as shared
 from helpdesk.recorded import Stream
-from projector.domain import activities, attachments, comments, tickets
+from projector.domain import attachments, comments, tickets
 from projector.domain.attachments import AttachmentRow
 from projector.domain.comments import CommentRow
 from projector.domain.tickets import TicketRow

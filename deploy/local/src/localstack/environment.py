@@ -10,6 +10,9 @@ from localstack.servers.s3 import REGION
 
 BUCKET = "attachments"
 DATABASE = "helpdesk"
+RATES = ("AUTHENTICATION", "FAILED_LOGINS", "READS", "WRITES", "SEARCH", "EXPORTS")
+GENEROUS = "1000000 per minute"
+"""On one's own machine a script of thousands of calls runs (contract §12)."""
 
 
 def dsn_of(user: str, admin_dsn: str, secrets: Credentials) -> str:
@@ -39,6 +42,8 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "LOG_FORMAT": "text",
         "LOG_LEVEL": "info",
         "PUBLIC_ORIGIN": origin,
+        "SERVICE_TRUSTED_PROXIES": "127.0.0.0/8",
+        **{f"RATE_LIMIT_{name}": GENEROUS for name in RATES},
         "MIGRATE_DATABASE_URL": admin_dsn,
         "COMMAND_API_PORT": str(ports.command_api),
         "COMMAND_API_DATABASE_URL": dsn("command_api"),

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from command_api.accounts import Accounts
 from command_api.collector import Collector
@@ -13,17 +13,22 @@ from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import attachments, auth, bulk, comments, tickets
+from command_api.routes import attachments, auth, bulk, comments, me, tickets, users
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
+from command_api.users import Users
+from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consistency import Applied
 from helpdesk.eventstore import relay, restore
+from helpdesk.eventstore.audit import Audit
 from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
-from helpdesk.http.app import build_api
+from helpdesk.http.app import build_api, problems
 from helpdesk.http.health import Check, health_routes
+from helpdesk.http.keys import Replays, accept_keys
+from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
@@ -42,7 +47,10 @@ class Service:
     commands: Commands
     accounts: Accounts
     files: Files
+    users: Users
     verifier: Verifier
+    limiter: Limiter
+    audit: Audit
     views: Applied
     jobs: list[Job]
 
@@ -59,11 +67,14 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         directory = Directory(pool, settings.command_api_database_url)
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
-        accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        accounts = Accounts(commands, passwords, issuer, settings)
+        users = Users(commands, passwords)
         files = Files(pool, settings, clock)
-        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, lambda: _forget(Answers(pool, "events"))]
+        audit = Audit(pool, "events")
+        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
+        jobs.append(lambda: _forget(Answers(pool, "events")))
         try:
-            yield Service(commands, accounts, files, Verifier(settings), views, jobs)
+            yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -80,12 +91,18 @@ async def _forget(answers: Answers) -> None:
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
-    app = build_api("Acme Tickets: command API")
-    for router in (auth.router, bulk.router, tickets.router, comments.router, attachments.router):
+    app = build_api("Acme Tickets: command API", appends=True)
+    for router in (auth.router, me.router):  # without keys: what shows a token is never kept
         app.include_router(router)
+    for router in (users.router, bulk.router, tickets.router, comments.router, attachments.router):
+        app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
+        commands = parts.commands
+        accept_keys(app, Replays(Answers(commands.pool, "events"), commands.events, commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
+        app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.state.files = parts.files
+        app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,13 +23,18 @@ from helpdesk.consistency import Applied, Position
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketAssigned, TicketEvent
 from helpdesk.eventstore.grouping import Group, Lane
+from helpdesk.eventstore.idempotency import Answer, Key, Keyed
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
+from helpdesk.folds import activities
+from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata, Stream
 
 TRIES: Final = 8
 WITHIN_S: Final = 1.0
+MISSED: Final = 50
+"""Of so many events somebody with an old version is told."""
 BEFORE_THE_VERSION: Final = frozenset(
     {"ticket_not_found", "comment_not_found", "attachment_not_found", "not_allowed", "internal_not_allowed"}
 )
@@ -39,11 +44,12 @@ CommandAt = Callable[[datetime], TicketCommand]
 
 
 class StaleVersion(Exception):
-    """`If-Match` names a version at which the stream is no more. `current` is where it is."""
+    """`If-Match` names a version at which the stream is no more. `current` is where it is; `missed` tells of the latest
+    of what happened in between, oldest first."""
 
-    def __init__(self, current: int) -> None:
+    def __init__(self, current: int, missed: Sequence[Activity] = ()) -> None:
         super().__init__(f"the stream is at version {current}")
-        self.current = current
+        self.current, self.missed = current, missed
 
 
 class Contended(Exception):
@@ -54,7 +60,7 @@ class Contended(Exception):
 class Cause:
     """Who commands, and within which request. `waits`: the answer is to come when the views show the change.
 
-    `cause_id` names what the command is a part of, if it is one of many.
+    `cause_id` names what the command is a part of, if it is one of many. `key`: the answer is to be kept under it.
     """
 
     tenant_id: UUID
@@ -63,10 +69,11 @@ class Cause:
     request_id: UUID | None = None
     waits: bool = True
     cause_id: UUID | None = None
+    key: Key | None = None
 
     def part(self) -> "Cause":
         """The cause of one of many commands: an id of its own, and the request as what it comes from."""
-        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id)
+        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id, key=None)
 
     @property
     def metadata(self) -> Metadata:
@@ -78,14 +85,19 @@ class Cause:
 class Outcome:
     """The ticket after the command. `visible`: whether the views show it already; None when nobody asked them.
 
-    `changed`: whether the command made an event.
+    `changed`: whether the command made an event. `answer`: what was kept under the command's key.
     """
 
     ticket_id: UUID
     ticket: Ticket
     version: int
-    visible: bool | None
+    visible: bool | None = None
     changed: bool = True
+    answer: Answer | None = None
+
+
+Shape = Callable[[Outcome], Awaitable[Answer]]
+"""How a door answers a command; asked before the append when the answer is to be kept with the events."""
 
 
 def utc_now() -> datetime:
@@ -121,37 +133,55 @@ class Commands:
         expected_version: int | None = None,
         *,
         is_new: bool = False,
+        shape: Shape | None = None,
     ) -> Outcome:
         """Carry out one command on one ticket. `is_new`: its id was made just now, so nobody asks for its history.
+        `shape` makes the answer that is kept when the cause has a key.
 
-        Raises Rejected, StaleVersion (with `expected_version`), Contended, EventTooLarge, Overloaded.
+        Raises Rejected, StaleVersion (with `expected_version`), Contended, EventTooLarge, Overloaded; with a key
+        KeyAnswered, KeyReused, KeyInFlight.
         """
         stream = Stream(cause.tenant_id, "ticket", ticket_id)
-        async with self._queues.turn(stream):
-            events, past = await self._decided(cause, stream, command, expected_version, is_new=is_new)
-        ticket, version = fold([*past, *events]), len(past) + len(events)
-        if ticket is None:
-            raise RuntimeError(f"{stream}: a command was decided on nothing")
-        visible = await self._visible(stream, version, events) if cause.waits else None
-        return Outcome(ticket_id, ticket, version, visible, bool(events))
+        try:
+            async with self._queues.turn(stream):
+                events, outcome = await self._decided(cause, stream, command, expected_version, shape, is_new=is_new)
+        except StaleVersion as stale:
+            raise StaleVersion(stale.current, await self._missed(stream, expected_version or 0)) from stale
+        if not cause.waits:
+            return outcome
+        return replace(outcome, visible=await self._visible(stream, outcome.version, events))
 
     async def _decided(
-        self, cause: Cause, stream: Stream, command: CommandAt, expected_version: int | None, *, is_new: bool
-    ) -> tuple[list[TicketEvent], list[TicketEvent]]:
-        """(new events, past events). Without an expectation somebody else's change is no conflict: decide again."""
+        self,
+        cause: Cause,
+        stream: Stream,
+        command: CommandAt,
+        expected_version: int | None,
+        shape: Shape | None,
+        *,
+        is_new: bool,
+    ) -> tuple[list[TicketEvent], Outcome]:
+        """(new events, what they come to). Without an expectation another's change is no conflict: decide again."""
         deadline = time.monotonic() + WITHIN_S
         for attempt in range(TRIES if expected_version is None else 1):
             past = [] if is_new and attempt == 0 else await self._past(stream)
             events = _decide(past, command(self.clock()), expected_version)
-            if not events:
-                return [], past
+            outcome, keyed = _outcome(stream, past, events), None
+            if cause.key and shape:
+                outcome = replace(outcome, answer=await shape(outcome))
+                keyed = Keyed(cause.key, outcome.answer) if outcome.answer else None
+            if not events and not keyed:
+                return [], outcome
+            appends = [StreamAppend(stream, len(past), events)] if events else []
             try:
-                await self.group.append(cause.command_id, [StreamAppend(stream, len(past), events)], cause.metadata)
+                await self.group.append(
+                    cause.command_id, appends, cause.metadata, keyed=keyed, tenant_id=stream.tenant_id
+                )
             except WrongVersion:
                 if expected_version is not None:
                     raise StaleVersion(len(await self._past(stream))) from None
             except DuplicateCommand:
-                return [], await self._past(stream)
+                return [], _outcome(stream, await self._past(stream), [])
             except UniqueViolation as error:
                 if error.diag.constraint_name != "ticket_number_pkey":
                     raise
@@ -161,7 +191,7 @@ class Commands:
                 pass
             else:
                 self.poke()
-                return events, past
+                return events, outcome
             if time.monotonic() > deadline:
                 break
         raise Contended
@@ -173,6 +203,11 @@ class Commands:
         if unknown:
             raise RuntimeError(f"{stream} holds {unknown[0]}, which this version does not know")
         return cast("list[TicketEvent]", [one.event for one in past])
+
+    async def _missed(self, stream: Stream, after: int) -> list[Activity]:
+        recorded = await self.events.read_stream(stream, after)
+        known = [(cast("TicketEvent", one.event), one) for one in recorded[-MISSED:] if one.event is not None]
+        return [activities.of(event, one.version, one.event_id) for event, one in known]
 
     async def has_history(self, tenant_id: UUID, ticket_id: UUID) -> bool:
         """Whether the ticket's stream exists."""
@@ -199,6 +234,13 @@ class Commands:
     async def visible(self, positions: Sequence[Position]) -> bool:
         """Whether the views show these positions, waiting for at most a second."""
         return await self._views.wait(positions)
+
+
+def _outcome(stream: Stream, past: list[TicketEvent], events: list[TicketEvent]) -> Outcome:
+    ticket = fold([*past, *events])
+    if ticket is None:
+        raise RuntimeError(f"{stream}: a command was decided on nothing")
+    return Outcome(stream.id, ticket, len(past) + len(events), changed=bool(events))
 
 
 def _decide(past: list[TicketEvent], command: TicketCommand, expected_version: int | None) -> list[TicketEvent]:
@@ -241,6 +283,8 @@ class Queues:
                 self._locks[stream] = lock, users - 1
 
 
-def new_command(tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True) -> Cause:
+def new_command(
+    tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True, key: Key | None = None
+) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits)
+    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key=key)

@@ -8,7 +8,9 @@ from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import TAGGED
 from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
@@ -22,6 +24,8 @@ from notifier.store.feed import Filter, NotificationRow
 from notifier.wire import CountShape, ListQuery, NotificationList, NotificationShape, notification
 
 PATH: Final = f"{API}/notifications"
+_READ: Final = access(SELF, Rate.READS)
+_WRITE: Final = access(SELF, Rate.WRITES)
 _NO_VERSION: Final = 0
 """A list is no stream: its entity tag is the hash of its body."""
 
@@ -30,8 +34,11 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     """The routes. Static paths stand before those with an id."""
     router = APIRouter(tags=["notifications"])
 
-    @router.get(PATH, summary="One's own notifications", response_model=NotificationList, responses=problems(400, 401))
+    @router.get(PATH, summary="One's own notifications", response_model=NotificationList,
+                responses={**TAGGED, **problems(400, 401)},
+                openapi_extra=_READ)  # fmt: skip
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. The entity tag makes polling cheap."""
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
         listing = _listing(caller, wanted)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
@@ -41,25 +48,35 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         return response
 
     @router.get(
-        f"{PATH}/unread-count", summary="How many are unread", response_model=CountShape, responses=problems(401)
+        f"{PATH}/unread-count",
+        summary="How many are unread",
+        response_model=CountShape,
+        responses={**TAGGED, **problems(401)},
+        openapi_extra=_READ,
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
+        """Counted when asked, so it is exact."""
         count = await feed.count(pool, caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
-    @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401))
+    @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401), openapi_extra=_WRITE)
     async def mark_all_read(caller: Caller) -> CountShape:
+        """Answers how many were unread until now."""
         return CountShape(count=await feed.mark_all_read(pool, caller))
 
-    @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404))
+    @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404),
+                openapi_extra=_WRITE)  # fmt: skip
     async def mark_read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
+        """Twice is as good as once."""
         row = await feed.mark_read(pool, caller, id)
         if row is None:
             raise _unknown()
         return notification(row)
 
-    @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404))
+    @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404),
+                   openapi_extra=_WRITE)  # fmt: skip
     async def delete(caller: Caller, id: Id) -> None:  # noqa: A002 - the name in the path
+        """For ever, and for the caller alone."""
         if not await feed.delete(pool, caller, id):
             raise _unknown()
 

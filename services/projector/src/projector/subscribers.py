@@ -9,10 +9,11 @@ from helpdesk.events import Event
 from helpdesk.events.tenant import TenantEvent
 from helpdesk.events.ticket import AttachmentAdded, AttachmentRemoved, TicketEvent
 from helpdesk.events.user import UserEvent
+from helpdesk.folds import activities
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
 from projector import store
-from projector.domain import activities, attachments, comments, people, tenants, tickets
+from projector.domain import attachments, comments, people, tenants, tickets
 
 E = TypeVar("E", bound=Event)
 _TICKET, _USER, _TENANT = get_args(TicketEvent), get_args(UserEvent), get_args(TenantEvent)

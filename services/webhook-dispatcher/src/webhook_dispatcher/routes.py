@@ -14,7 +14,9 @@ from helpdesk.auth.tokens import Principal
 from helpdesk.clock import utc_now
 from helpdesk.events.webhook import WebhookEndpointChanged, WebhookEndpointCreated, WebhookEndpointDeleted
 from helpdesk.eventstore.store import WrongVersion
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import TAGGED, header
 from helpdesk.http.etag import expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem, invalid
@@ -36,6 +38,8 @@ from webhook_dispatcher.store.lists import Delivery
 from webhook_dispatcher.vault import Vault
 
 TRIES: Final = 8
+_READ: Final = access("webhooks:manage", Rate.READS)
+_WRITE: Final = access("webhooks:manage", Rate.WRITES)
 IfMatch = Annotated[str | None, Header()]
 
 
@@ -53,27 +57,38 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
     router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
 
-    @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint")
+    @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint",
+                 responses={201: {"headers": header("Location") | header("ETag")}},
+                 openapi_extra=_WRITE)  # fmt: skip
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
+        """Without a `secret` one is made, and shown in this one answer. The target must be one that may be called."""
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
         sealed = vault.seal(secret, caller.tenant_id, id_)
         made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)
         poke()
-        answer = wire.new_webhook(made, None if body.secret else secret)
-        response = respond(request, dumps(answer), made.version, 201)
+        response = respond(request, dumps(wire.new_webhook(made, None if body.secret else secret)), made.version, 201)
         response.headers["Location"] = f"{API}/webhooks/{id_}"
         return response
 
-    @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints")
+    @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
+                openapi_extra=_READ)  # fmt: skip
     async def all_(request: Request, caller: Manager, query: Annotated[wire.WebhookQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. Never with secrets."""
         listing = _endpoints(caller)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
-    @router.get("/{webhook_id}", response_model=wire.WebhookShape, responses=problems(404), summary="One endpoint")
+    @router.get(
+        "/{webhook_id}",
+        response_model=wire.WebhookShape,
+        responses={**TAGGED, **problems(404)},
+        summary="One endpoint",
+        openapi_extra=_READ,
+    )
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
+        """Without its secret, with the entity tag that a change may name in `If-Match`."""
         found = await _found(pool, caller, webhook_id)
         return respond(request, dumps(wire.webhook(found)), found.version)
 
@@ -81,12 +96,14 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         "/{webhook_id}",
         methods=["PUT", "PATCH"],
         response_model=wire.WebhookShape,
-        responses=problems(404, 409, 412),
+        responses={200: {"headers": header("ETag")}, **problems(404, 409, 412)},
         summary="Change an endpoint; fields that are not named stay",
+        openapi_extra=_WRITE,
     )
     async def change(
         request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
     ) -> Response:
+        """All of the change or nothing; what is as it was makes no event. A new secret replaces the old one at once."""
         if body.url is not None:
             _demand_target(body.url, rules)
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
@@ -109,8 +126,10 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         response_model=wire.DeletedWebhookShape,
         responses=problems(404, 409, 412),
         summary="Delete an endpoint; what was still due to it is dropped",
+        openapi_extra=_WRITE,
     )
     async def delete(request: Request, caller: Manager, webhook_id: Id, if_match: IfMatch = None) -> Response:
+        """Nothing is sent to it from now on. The answer has a body, which older clients read."""
         expected = expected_version(if_match)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
@@ -128,10 +147,12 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         response_model=wire.DeliveryPage,
         responses=problems(404),
         summary="What was sent to an endpoint, or is due, with every attempt; newest first",
+        openapi_extra=_READ,
     )
     async def deliveries(
         request: Request, caller: Manager, webhook_id: Id, query: Annotated[wire.DeliveryQuery, Query()]
     ) -> Response:
+        """Always a page. An attempt tells status, latency and how the answer began."""
         await _found(pool, caller, webhook_id)
         listing = _deliveries(caller, webhook_id)
         paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)

@@ -23,3 +23,7 @@ class Rate(StrEnum):
 def access(scope: str, rate: Rate) -> dict[str, Any]:
     """`openapi_extra=` of a route. `scope` is PUBLIC, SELF, or a right of `helpdesk.policy` (``tickets:write``)."""
     return {"x-scope": scope, "x-rate-limit": rate.value}
+
+
+OPEN: Final = access(PUBLIC, Rate.UNCOUNTED)
+"""What monitors, browsers and other services fetch again and again: it asks nobody and counts nothing."""

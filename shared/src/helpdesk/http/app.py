@@ -11,18 +11,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
+from helpdesk.http.audited import Audited
+from helpdesk.http.described import describe
+from helpdesk.http.keys import Keeping, Replays
+from helpdesk.http.limits import Limited, Limiter, Rates
 from helpdesk.http.middleware import Edge
-from helpdesk.http.problem import Problem, ProblemBody
+from helpdesk.http.problem import Problem, ProblemBody, StaleBody
 from helpdesk.postgres.pool import UNAVAILABLE
 
 API: Final = "/api/v1"
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
+class Api(FastAPI):
+    """Its document says what holds for every route. `appends`: its writes answer with a consistency token."""
+
+    appends = False
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if not self.openapi_schema:
+            describe(super().openapi(), appends=self.appends)
+        return self.openapi_schema or {}
+
+
+def build_api(title: str, lifespan: Lifespan | None = None, *, appends: bool = False) -> FastAPI:
     """An application whose every error has the contract's body. Serve it through `edge`."""
-    app = FastAPI(
+    app = Api(
         title=title,
         version="1.0.0",
         lifespan=lifespan,
@@ -32,6 +49,7 @@ def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
+    app.appends = appends
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
@@ -42,15 +60,24 @@ def build_api(title: str, lifespan: Lifespan | None = None) -> FastAPI:
 
 
 def edge(app: FastAPI) -> ASGIApp:
-    """The application behind its outermost layer: what a server is given."""
-    return Edge(app)
+    """The application behind its outermost layers: what a server is given. Of its state, if they are there, `limiter`
+    counts, `audit` writes down what was denied and what failed, `replays` keeps answers under keys."""
+    limiter: Limiter | None = getattr(app.state, "limiter", None)
+    audit: Audit | None = getattr(app.state, "audit", None)
+    replays: Replays | None = getattr(app.state, "replays", None)
+    layered: ASGIApp = Keeping(app, replays) if replays else app
+    if audit:
+        layered = Audited(layered, audit)
+    if limiter:
+        layered = Limited(layered, limiter, Rates(app), app.state)
+    return Edge(layered)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: which errors it answers, with their body."""
     return {
         status: {
-            "model": ProblemBody,
+            "model": StaleBody if status == 412 else ProblemBody,
             "content": {problem.MEDIA_TYPE: {}},
             "description": problem.plain(status).message,
         }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -60,6 +61,26 @@ class ProblemBody(BaseModel):
     instance: str
     details: list[FieldProblem] | None = None
     errors: list[FieldProblem] | None = None
+
+
+class MissedEvent(BaseModel):
+    """One thing that happened since the caller's version."""
+
+    version: int
+    id: UUID
+    type: str = Field(description="as in the activities of a ticket")
+    changes: dict[str, Any]
+    at: str
+    actorId: UUID  # noqa: N815 - the contract's name
+
+
+class StaleBody(ProblemBody):
+    """The error body of a 412, for OpenAPI."""
+
+    currentVersion: int | None = Field(None, description="where the thing is now")  # noqa: N815 - the contract's name
+    missed: list[MissedEvent] | None = Field(
+        None, description="of a ticket: the latest 50 of what happened since, as far as the caller may see it"
+    )
 
 
 class Problem(Exception):
@@ -125,7 +146,8 @@ def _sentence(message: str) -> str:
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """The answer that a problem makes."""
+    """The answer that a problem makes. Its reason stays with the request, for whoever tells of the outcome."""
+    request.scope["reason"] = problem.reason
     fields = [one.model_dump() for one in problem.fields]
     body: dict[str, Any] = {
         **problem.extra,

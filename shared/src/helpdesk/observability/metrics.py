@@ -16,6 +16,8 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from helpdesk.http.access import OPEN
+
 ADDRESS: Final = "/metrics"
 
 
@@ -30,7 +32,7 @@ def metrics_routes() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     # On the loop and not in a thread: observing instruments reads what only the loop's tasks may change.
-    @router.get(ADDRESS)
+    @router.get(ADDRESS, openapi_extra=OPEN)
     async def collected() -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 

@@ -9,12 +9,14 @@ from starlette.responses import Response
 
 from command_api import store
 from command_api.domain.ticket.commands import AddComment, DeleteComment, EditComment
-from command_api.execute import Outcome
-from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
+from command_api.execute import Outcome, Shape
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
 from command_api.wire import CommentBody, EditCommentBody, FlatCommentBody
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.etag import expected_version
 from helpdesk.http.problem import Problem
@@ -24,12 +26,13 @@ from helpdesk.ids import new_id
 router = APIRouter(prefix=API, tags=["comments"])
 TicketId: TypeAlias = Annotated[Id, Path(alias="ticketId")]
 CommentId: TypeAlias = Annotated[Id, Path(alias="id")]
+_WRITE = access("tickets:write", Rate.WRITES)
 _ADD = problems(400, 401, 403, 404, 409, 413, 503)
 _EDIT = problems(400, 401, 404, 409, 412, 413, 503)
 
 
 @router.post("/tickets/{ticketId}/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
-             response_model=shapes.CommentShape)  # fmt: skip
+             response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
 async def add_nested(
     request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, body: CommentBody
 ) -> Response:
@@ -38,16 +41,18 @@ async def add_nested(
 
 
 @router.post("/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
-             response_model=shapes.CommentShape)  # fmt: skip
+             response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
 async def add_flat(request: Request, caller: Caller, shell: Shell, body: FlatCommentBody) -> Response:
     """The same, with the ticket in the body."""
     return await _add(request, caller, shell, body.ticket_id, body)
 
 
 @router.put("/tickets/{ticketId}/comments/{id}", summary="Edit a comment", responses=_EDIT,
-            response_model=shapes.CommentShape, operation_id="replace_ticket_comment")  # fmt: skip
+            response_model=shapes.CommentShape, operation_id="replace_ticket_comment",
+            openapi_extra=_WRITE)  # fmt: skip
 @router.patch("/tickets/{ticketId}/comments/{id}", summary="Edit a comment", responses=_EDIT,
-              response_model=shapes.CommentShape, operation_id="edit_ticket_comment")  # fmt: skip
+              response_model=shapes.CommentShape, operation_id="edit_ticket_comment",
+              openapi_extra=_WRITE)  # fmt: skip
 async def edit_nested(
     request: Request,
     caller: Caller,
@@ -62,9 +67,11 @@ async def edit_nested(
 
 
 @router.put("/comments/{id}", summary="Edit a comment", responses=_EDIT,
-            response_model=shapes.CommentShape, operation_id="replace_comment")  # fmt: skip
+            response_model=shapes.CommentShape, operation_id="replace_comment",
+            openapi_extra=_WRITE)  # fmt: skip
 @router.patch("/comments/{id}", summary="Edit a comment", responses=_EDIT,
-              response_model=shapes.CommentShape, operation_id="edit_comment")  # fmt: skip
+              response_model=shapes.CommentShape, operation_id="edit_comment",
+              openapi_extra=_WRITE)  # fmt: skip
 async def edit_flat(
     request: Request,
     caller: Caller,
@@ -78,7 +85,7 @@ async def edit_flat(
 
 
 @router.delete("/tickets/{ticketId}/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT,
-               response_class=Response)  # fmt: skip
+               response_class=Response, openapi_extra=_WRITE)  # fmt: skip
 async def delete_nested(
     request: Request,
     caller: Caller,
@@ -91,7 +98,8 @@ async def delete_nested(
     return await _delete(request, caller, shell, ticket_id, comment_id, if_match)
 
 
-@router.delete("/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT, response_class=Response)
+@router.delete("/comments/{id}", status_code=204, summary="Delete a comment", responses=_EDIT,
+               response_class=Response, openapi_extra=_WRITE)  # fmt: skip
 async def delete_flat(
     request: Request, caller: Caller, shell: Shell, comment_id: CommentId, if_match: IfMatch = None
 ) -> Response:
@@ -101,15 +109,16 @@ async def delete_flat(
 
 async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody) -> Response:
     comment_id = new_id()
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: AddComment(
-                comment_id=comment_id, content=body.content, is_internal=body.is_internal, by=actor(caller), at=at
-            ),
-        )
-    return await _shown(shell, caller, outcome, comment_id, 201)
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: AddComment(
+            comment_id=comment_id, content=body.content, is_internal=body.is_internal, by=actor(caller), at=at
+        ),
+        _showing(shell, caller, comment_id, 201),
+    )
 
 
 async def _edit(
@@ -121,27 +130,32 @@ async def _edit(
     body: EditCommentBody,
     if_match: str | None,
 ) -> Response:
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: EditComment(comment_id=comment_id, content=body.wanted, by=actor(caller), at=at),
-            expected_version(if_match),
-        )
-    return await _shown(shell, caller, outcome, comment_id, 200)
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: EditComment(comment_id=comment_id, content=body.wanted, by=actor(caller), at=at),
+        _showing(shell, caller, comment_id, 200),
+        expected_version(if_match),
+    )
 
 
 async def _delete(
     request: Request, caller: Principal, shell: Shell, ticket_id: UUID, comment_id: UUID, if_match: str | None
 ) -> Response:
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: DeleteComment(comment_id=comment_id, by=actor(caller), at=at),
-            expected_version(if_match),
-        )
-    return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, status=204)
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: DeleteComment(comment_id=comment_id, by=actor(caller), at=at),
+        shape,
+        expected_version(if_match),
+    )
 
 
 async def _ticket_of(shell: Shell, caller: Principal, comment_id: UUID) -> UUID:
@@ -151,22 +165,19 @@ async def _ticket_of(shell: Shell, caller: Principal, comment_id: UUID) -> UUID:
     return found
 
 
-async def _shown(shell: Shell, caller: Principal, outcome: Outcome, comment_id: UUID, status: int) -> Response:
-    comment = outcome.ticket.comments[comment_id]
-    author = (await shell.directory.people(caller.tenant_id, [comment.author_id]))[comment.author_id]
-    shape = shapes.comment(
-        id_=comment.id,
-        ticket_id=outcome.ticket_id,
-        content=comment.content,
-        is_internal=comment.is_internal,
-        created_at=comment.created_at,
-        updated_at=comment.updated_at,
-        author=shapes.person(author.id, author.email, author.name),
-    )
-    return answer(
-        shape,
-        status=status,
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
-    )
+def _showing(shell: Shell, caller: Principal, comment_id: UUID, status: int) -> Shape:
+    async def shape(outcome: Outcome) -> Answer:
+        comment = outcome.ticket.comments[comment_id]
+        author = (await shell.directory.people(caller.tenant_id, [comment.author_id]))[comment.author_id]
+        body = shapes.comment(
+            id_=comment.id,
+            ticket_id=outcome.ticket_id,
+            content=comment.content,
+            is_internal=comment.is_internal,
+            created_at=comment.created_at,
+            updated_at=comment.updated_at,
+            author=shapes.person(author.id, author.email, author.name),
+        )
+        return shaped(caller.tenant_id, outcome, body, status)
+
+    return shape

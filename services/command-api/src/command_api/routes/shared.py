@@ -1,6 +1,6 @@
 """What the doors have in common: from an outcome to an answer, from a refusal to a problem."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
@@ -11,14 +11,18 @@ from starlette.responses import Response
 
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import Actor
-from command_api.execute import Cause, Commands, Contended, Outcome, StaleVersion, new_command
+from command_api.execute import Cause, CommandAt, Commands, Contended, Outcome, Shape, StaleVersion, new_command
 from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import MAX_TOKEN_STREAMS, Position, token_of
 from helpdesk.eventstore.grouping import Overloaded
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.eventstore.store import EventTooLarge
+from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.http.etag import etag
 from helpdesk.http.json import dumps
+from helpdesk.http.keys import key_of, mark_kept, sent
 from helpdesk.http.problem import Problem
+from helpdesk.policy import is_staff
 from helpdesk.recorded import Stream
 
 _STATUS: Final[Mapping[str, int]] = {
@@ -28,6 +32,8 @@ _STATUS: Final[Mapping[str, int]] = {
     "not_allowed": 403,
     "internal_not_allowed": 403,
     "registration_closed": 403,
+    "self_service_off": 403,
+    "user_not_found": 404,
 }
 """Refusals that are no conflict (409); the rules themselves know nothing of HTTP."""
 
@@ -51,7 +57,9 @@ def actor(principal: Principal) -> Actor:
 def cause(request: Request, principal: Principal) -> Cause:
     """The cause of this request's command."""
     waits = not prefers_async(request.headers.get("prefer"))
-    return new_command(principal.tenant_id, principal.user_id, request.scope.get("request_id"), waits=waits)
+    return new_command(
+        principal.tenant_id, principal.user_id, request.scope.get("request_id"), waits=waits, key=key_of(request)
+    )
 
 
 def prefers_async(prefer: str | None) -> bool:
@@ -61,8 +69,8 @@ def prefers_async(prefer: str | None) -> bool:
 
 
 @asynccontextmanager
-async def problems_of() -> AsyncIterator[None]:
-    """Turn what the shell raises into the contract's errors."""
+async def problems_of(caller: Principal | None = None) -> AsyncIterator[None]:
+    """Turn what the shell raises into the contract's errors. A stale `caller` is told what they missed."""
     try:
         yield
     except Rejected as refusal:
@@ -72,9 +80,9 @@ async def problems_of() -> AsyncIterator[None]:
         raise Problem(
             412,
             "stale_version",
-            f"The ticket has changed meanwhile; it is at version {stale.current}.",
+            f"This has changed meanwhile; it is at version {stale.current}.",
             headers={"ETag": f'"v{stale.current}"'},
-            extra={"currentVersion": stale.current},
+            extra={"currentVersion": stale.current, "missed": _missed(stale.missed, caller)},
         ) from stale
     except Contended as contended:
         raise Problem(
@@ -86,6 +94,63 @@ async def problems_of() -> AsyncIterator[None]:
         ) from full
     except EventTooLarge as large:
         raise Problem(413, "payload_too_large", "What is to be stored exceeds 256 KB.") from large
+
+
+async def carry_out(
+    request: Request,
+    caller: Principal,
+    shell: Commands,
+    ticket_id: UUID,
+    command: CommandAt,
+    shape: Shape,
+    expected_version: int | None = None,
+    *,
+    is_new: bool = False,
+) -> Response:
+    """One command of this request on one ticket, answered by `shape`; under the request's key, if it has one."""
+    async with problems_of(caller):
+        outcome = await shell.ticket(
+            cause(request, caller), ticket_id, command, expected_version, is_new=is_new, shape=shape
+        )
+    if outcome.answer:
+        mark_kept(request)
+    response = sent(outcome.answer or await shape(outcome))
+    _tell_visible(response, visible=outcome.visible)
+    return response
+
+
+def shaped(
+    tenant_id: UUID, outcome: Outcome, body: Any = None, status: int = 200, *, location: str | None = None
+) -> Answer:
+    """The answer that an outcome makes: with its token, and with the tag of its body if it has one."""
+    token = token_of(positions_of(tenant_id, outcome))
+    if body is None:
+        return Answer(status, token=token, location=location)
+    content = dumps(body)
+    return Answer(status, content, etag(outcome.version, content), token, location)
+
+
+def _tell_visible(response: Response, *, visible: bool | None) -> None:
+    if visible is None:
+        response.headers["Preference-Applied"] = "respond-async"
+    elif not visible:
+        response.headers["Consistency"] = "behind"
+
+
+def _missed(happened: Sequence[Activity], caller: Principal | None) -> list[dict[str, Any]]:
+    """As the ticket's activities tell it, to who may see internal notes and to who may not."""
+    return [
+        {
+            "version": one.version,
+            "id": one.id,
+            "type": one.type,
+            "changes": one.changes,
+            "at": one.created_at,
+            "actorId": one.actor_id,
+        }
+        for one in happened
+        if caller and (is_staff(caller.role) or not one.is_internal)
+    ]
 
 
 def positions_of(principal_tenant: UUID, outcome: Outcome) -> list[Position]:
@@ -103,15 +168,9 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer of a write: its body, its tag, its consistency token unless too long, whether the views are behind."""
-    content = b"" if body is None else dumps(body)
-    named = {"Consistency-Token": token_of(positions)} if len(positions) <= MAX_TOKEN_STREAMS else {}
-    sent = {**named, **(headers or {})}
-    if version is not None and body is not None:
-        sent["ETag"] = etag(version, content)
-    if visible is None:
-        sent["Preference-Applied"] = "respond-async"
-    elif not visible:
-        sent["Consistency"] = "behind"
-    if body is None:
-        return Response(status_code=status, headers=sent)
-    return Response(content, status, headers=sent, media_type="application/json")
+    content = None if body is None else dumps(body)
+    tag = etag(version, content) if version is not None and content is not None else None
+    response = sent(Answer(status, content, tag, token_of(positions) if len(positions) <= MAX_TOKEN_STREAMS else None))
+    response.headers.update(headers or {})
+    _tell_visible(response, visible=visible)
+    return response

@@ -10,19 +10,23 @@ from starlette.responses import Response
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
 from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
-from command_api.routes.shared import IfMatch, Shell, actor, answer, cause, positions_of, problems_of
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
 from command_api.wire import CreateTicketBody, EditTicketBody
-from helpdesk.auth.http import Caller
+from helpdesk.auth.http import Caller, unknown_user
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.described import header
 from helpdesk.http.etag import expected_version
-from helpdesk.http.problem import Problem, invalid
+from helpdesk.http.problem import invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
 
 TicketId: TypeAlias = Annotated[Id, Path(alias="id")]
 router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
+_WRITE = access("tickets:write", Rate.WRITES)
 
 
 @router.post(
@@ -30,32 +34,29 @@ router = APIRouter(prefix=f"{API}/tickets", tags=["tickets"])
     status_code=201,
     summary="Create a ticket",
     response_model=shapes.CreatedTicketShape,
-    responses=problems(400, 401, 413, 503),
+    responses={201: {"headers": header("Location")}, **problems(400, 401, 413, 503)},
+    openapi_extra=_WRITE,
 )
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
     await _demand_creator(shell, caller)
     await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
-    ticket_id, why = new_id(), cause(request, caller)
-    async with problems_of():
-        while True:
-            number = await shell.numbers.take(caller.tenant_id)
-            try:
-                outcome = await shell.ticket(why, ticket_id, _creation(body, caller, number), is_new=True)
-                break
-            except NumberTaken:
-                continue
-    tenant = await shell.directory.tenant(caller.tenant_id)
-    shape = await _shape(shell, caller.tenant_id, outcome)
-    shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
-    return answer(
-        shape,
-        status=201,
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
-        headers={"Location": f"{API}/tickets/{ticket_id}"},
-    )
+    ticket_id = new_id()
+
+    async def shape(outcome: Outcome) -> Answer:
+        tenant = await shell.directory.tenant(caller.tenant_id)
+        shape = await _shape(shell, caller.tenant_id, outcome)
+        shape["tenant"] = {"id": caller.tenant_id, "name": tenant.name if tenant else ""}
+        return shaped(caller.tenant_id, outcome, shape, 201, location=f"{API}/tickets/{ticket_id}")
+
+    while True:
+        number = await shell.numbers.take(caller.tenant_id)
+        try:
+            return await carry_out(
+                request, caller, shell, ticket_id, _creation(body, caller, number), shape, is_new=True
+            )
+        except NumberTaken:
+            continue
 
 
 @router.put(
@@ -64,6 +65,7 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     response_model=shapes.TicketShape,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
     operation_id="replace_ticket",
+    openapi_extra=_WRITE,
 )
 @router.patch(
     "/{id}",
@@ -71,6 +73,7 @@ async def create(request: Request, caller: Caller, shell: Shell, body: CreateTic
     response_model=shapes.TicketShape,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 503),
     operation_id="edit_ticket",
+    openapi_extra=_WRITE,
 )
 async def edit(
     request: Request,
@@ -83,15 +86,18 @@ async def edit(
     """Both partial: any of the fields, all of them or none. What is as it was makes no event and no new version."""
     if "assigned_to_id" in body.model_fields_set:
         await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller), ticket_id, lambda at: body.command(actor(caller), at), expected_version(if_match)
-        )
-    return answer(
-        await _shape(shell, caller.tenant_id, outcome),
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, await _shape(shell, caller.tenant_id, outcome))
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: body.command(actor(caller), at),
+        shape,
+        expected_version(if_match),
     )
 
 
@@ -101,19 +107,25 @@ async def edit(
     summary="Delete a ticket",
     response_class=Response,
     responses=problems(400, 401, 403, 404, 412, 503),
+    openapi_extra=access("tickets:delete", Rate.WRITES),
 )
 async def delete(
     request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, if_match: IfMatch = None
 ) -> Response:
     """Admins only. The history stays; nobody sees the ticket any more."""
-    async with problems_of():
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: DeleteTicket(by=actor(caller), at=at),
-            expected_version(if_match),
-        )
-    return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, status=204)
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: DeleteTicket(by=actor(caller), at=at),
+        shape,
+        expected_version(if_match),
+    )
 
 
 def _creation(body: CreateTicketBody, caller: Principal, number: int) -> CommandAt:
@@ -133,8 +145,7 @@ def _creation(body: CreateTicketBody, caller: Principal, number: int) -> Command
 async def _demand_creator(shell: Shell, caller: Principal) -> None:
     """A token outlives the purge of its tenant: nothing begins in what is gone."""
     if not await shell.directory.people(caller.tenant_id, [caller.user_id]):
-        challenge = {"WWW-Authenticate": "Bearer"}
-        raise Problem(401, "unknown_user", "This account is unknown or disabled.", headers=challenge)
+        raise unknown_user()
 
 
 async def demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None, field: str = "assignedToId") -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.shapes import CommentShape
 from helpdesk.http.wire import Id
@@ -25,6 +26,7 @@ router = APIRouter(prefix=API, tags=["comments"])
     "/tickets/{ticketId}/comments",
     summary="List a ticket's comments",
     responses={**documented(list[CommentShape] | CommentPage), **problems(400, 401, 403, 404, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def list_comments_of_ticket(
     reading: Read,
@@ -41,6 +43,7 @@ async def list_comments_of_ticket(
     "/comments",
     summary="List comments",
     responses={**documented(CommentPage), **problems(400, 401, 403, 404, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def list_comments(reading: Read, query: Annotated[FlatCommentQuery, Query()]) -> Response:
     """Those of one ticket: always a page, oldest first."""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from helpdesk.http.access import OPEN
 from helpdesk.http.problem import Problem, answer
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -61,19 +62,21 @@ def document_routes() -> APIRouter:
     router = APIRouter(tags=["documentation"])
     document = merged()
 
-    @router.get("/openapi.json", summary="This document")
+    @router.get("/openapi.json", summary="This document", openapi_extra=OPEN)
     async def openapi() -> Response:
+        """OpenAPI 3.1 of everything behind this origin."""
         return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
-    @router.get("/api-docs", summary="Pages to read it", response_class=HTMLResponse)
+    @router.get("/api-docs", summary="Pages to read it", response_class=HTMLResponse, openapi_extra=OPEN)
     async def pages() -> Response:
+        """Swagger UI, with all that it loads from this origin."""
         return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
-    @router.get("/api-docs/start.js", include_in_schema=False)
+    @router.get("/api-docs/start.js", include_in_schema=False, openapi_extra=OPEN)
     async def start() -> Response:
         return Response(_START, media_type="text/javascript", headers=_KEPT)
 
-    @router.get("/api-docs/{asset}", include_in_schema=False)
+    @router.get("/api-docs/{asset}", include_in_schema=False, openapi_extra=OPEN)
     async def file(asset: str) -> Response:
         if asset not in _ASSETS:
             raise Problem(404, "not_found", "There is nothing here.")

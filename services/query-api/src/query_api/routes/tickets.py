@@ -32,6 +32,7 @@ TicketId = Annotated[Id, Path(description="The ticket's id.")]
     "",
     summary="List tickets",
     responses={**documented(list[ListedTicket] | TicketPage), **problems(400, 401, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
     """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
@@ -40,7 +41,12 @@ async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) ->
     return reading.listed(listing, paging, await reading.read(*listing.statements(paging)))
 
 
-@router.get("/stats", summary="Count tickets", responses={**documented(Stats), **problems(400, 401, 503)})
+@router.get(
+    "/stats",
+    summary="Count tickets",
+    responses={**documented(Stats), **problems(400, 401, 503)},
+    openapi_extra=access("tickets:read", Rate.READS),
+)
 async def count_tickets(reading: Read, query: Annotated[StatsQuery, Query()]) -> Response:
     """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
     (rows,) = await reading.read(stats.of_tickets(reading.tenant_id, reading.sight, filter_of(reading, query)))
@@ -79,6 +85,7 @@ async def bulk_update(reading: Read) -> Response:
         **documented(TicketDetailShape, tagged=True),
         **problems(400, 401, 403, 404, 503),
     },
+    openapi_extra=access("tickets:read", Rate.READS),
 )
 async def read_ticket(reading: Read, id: TicketId) -> Response:  # noqa: A002 - the contract's name
     """With its comments, attachments and activities, each newest first."""

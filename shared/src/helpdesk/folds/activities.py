@@ -1,4 +1,5 @@
-"""Read model `activities`: what happened to a ticket, as its readers see it (contract §6). One row an event."""
+"""What happened to a ticket, as its readers see it (contract §6): one activity an event. A read model holds them, and
+who is told of what they missed reads the same (behaviours §1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

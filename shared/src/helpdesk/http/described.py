@@ -1,0 +1,110 @@
+"""What the OpenAPI document says of every route alike, so that no route says it: errors that any call can meet, and
+headers (contract §3, §12). A route's own words win."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from helpdesk.http.access import Rate
+from helpdesk.http.problem import MEDIA_TYPE
+
+_METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
+_WRITES: Final = frozenset({"put", "post", "patch", "delete"})
+
+
+def _header(description: str, example: str | int, type_: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": type_}, "example": example}
+
+
+HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "X-Request-Id": _header("The request's id, for the logs.", "018f3a5c-7b1e-4c3d-9e5f-0123456789ab"),
+    "RateLimit-Policy": _header("The class of call, its quota and its window in seconds.", '"writes";q=120;w=60'),
+    "RateLimit": _header("What remains of the quota, and for how many seconds.", '"writes";r=119;t=42'),
+    "X-RateLimit-Limit": _header("The quota.", 120, "integer"),
+    "X-RateLimit-Remaining": _header("What remains of it.", 119, "integer"),
+    "X-RateLimit-Reset": _header("When the window ends, in seconds since 1970.", 1796012915, "integer"),
+    "Retry-After": _header("Seconds until the call may be sent again.", 1, "integer"),
+    "ETag": _header(
+        "The stream's version, for If-Match, and a hash of the body, for If-None-Match.", '"v17.2f1c8d0a9b3e4f56"'
+    ),
+    "Consistency-Token": _header("Where the write stands; a read that sends it along sees the write.", "W1sidGlj…"),
+    "Consistency": _header("`behind` when the views have not caught up yet.", "behind"),
+    "Preference-Applied": _header("`respond-async` when the answer did not wait for the views.", "respond-async"),
+    "Idempotency-Replayed": _header("`true` when the request was carried out before, under its key.", "true"),
+    "WWW-Authenticate": _header("`Bearer`.", "Bearer"),
+    "Location": _header("Where the new thing is.", "/api/v1/tickets/018f3a5c-7b1e-7c3d-9e5f-0123456789ab"),
+}
+_STANDING: Final = (
+    *("RateLimit-Policy", "RateLimit"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+)
+_POSITIONS: Final = ("Consistency-Token", "Consistency")
+_KEYED: Final = ("ETag", "Preference-Applied", "Idempotency-Replayed")
+_ASKED: Final = {
+    name: {"name": name, "in": "header", "required": False, "description": words, "schema": {"type": "string"}}
+    for name, words in {
+        "Prefer": "`respond-async`: the answer does not wait until the views show the change.",
+        "If-None-Match": "The ETag of what the caller has already: 304 when it still is that.",
+    }.items()
+}
+_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+_OF_STATUS: Final[Mapping[str, tuple[str, ...]]] = {
+    "304": ("ETag",),
+    "401": ("WWW-Authenticate",),
+    "409": ("Retry-After",),
+    "412": ("ETag",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
+
+
+def header(name: str) -> dict[str, Any]:
+    """A reference to one of `HEADERS`, for a route's `responses=`: ``{201: {"headers": header("Location")}}``."""
+    return {name: {"$ref": f"#/components/headers/{name}"}}
+
+
+TAGGED: Final[Mapping[int | str, dict[str, Any]]] = {
+    200: {"headers": header("ETag")},
+    304: {"description": "The caller has it already (If-None-Match)"},
+}
+"""The `responses=` of a read that knows entity tags."""
+
+
+def describe(document: dict[str, Any], *, appends: bool) -> dict[str, Any]:
+    """`document`, with what holds for every one of its operations. `appends`: its writes say where they stand."""
+    for operation, is_write in _operations(document):
+        _describe(operation, is_write=is_write, appends=appends)
+    document.setdefault("components", {})["headers"] = {name: dict(one) for name, one in HEADERS.items()}
+    return document
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            if method in _METHODS:
+                yield operation, method in _WRITES
+
+
+def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> None:
+    responses = operation["responses"]
+    is_counted = operation.get("x-rate-limit", Rate.UNCOUNTED) != Rate.UNCOUNTED
+    if is_counted:
+        responses.setdefault("429", {"description": "Too Many Requests", "content": _PROBLEM})
+        responses.setdefault("503", {"description": "Service Unavailable", "content": _PROBLEM})
+    if is_write and "requestBody" in operation:
+        responses.setdefault("413", {"description": "Request Entity Too Large", "content": _PROBLEM})
+    takes_keys = _takes_keys(operation)
+    asked = [*(["Prefer"] if takes_keys else []), *(["If-None-Match"] if "304" in responses else [])]
+    if asked:
+        operation["parameters"] = [*operation.get("parameters", []), *[_ASKED[name] for name in asked]]
+    for status, response in responses.items():
+        names = ["X-Request-Id", *(_STANDING if is_counted else ()), *_OF_STATUS.get(status, ())]
+        if status.startswith("2") and is_write and appends:
+            names += _POSITIONS
+        if status.startswith("2") and takes_keys:
+            names += [name for name in _KEYED if name != "ETag" or "content" in response]
+        headers = {name: one for wanted in names for name, one in header(wanted).items()}
+        response["headers"] = headers | response.get("headers", {})
+
+
+def _takes_keys(operation: Mapping[str, Any]) -> bool:
+    return any(one.get("name") == "Idempotency-Key" for one in operation.get("parameters", ()))
