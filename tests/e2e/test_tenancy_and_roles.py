@@ -10,6 +10,7 @@ import pytest
 
 from support.people import API, DEMO_COMPANY_ID, Json, People, Person, fresh_address
 from support.shapes import STATS, answered, page_of, refused
+from support.uploads import Uploader
 
 OWNER, OTHER, AGENT, ADMIN, STRANGER = CALLERS = ("its creator", "another user", "an agent", "an admin", "a stranger")
 """Of one tenant all but the last, who is an admin elsewhere."""
@@ -31,6 +32,7 @@ class Row:
 TEXT = {"content": "Hello"}
 TITLE = {"title": "Changed"}
 FLAT = {"content": "Hello", "ticketId": "{ticket}"}
+SCAN = {"filename": "scan.png", "mimeType": "image/png"}
 HOOK = {"url": "http://127.0.0.1:9/", "events": ["TICKET_CLOSED"]}
 ROWS = [
     #                                             owner other agent admin stranger
@@ -61,6 +63,12 @@ ROWS = [
     Row("PUT", "/comments/{comment}", (200, 404, 404, 404, 404), TEXT),
     Row("PATCH", "/comments/{comment}", (200, 404, 404, 404, 404), TEXT),
     Row("DELETE", "/comments/{comment}", (204, 404, 404, 404, 404)),
+    Row("GET", "/tickets/{ticket}/attachments", (200, 403, 200, 200, 404)),
+    Row("POST", "/tickets/{ticket}/attachments/upload-url", (200, 403, 200, 200, 404), SCAN),
+    Row("POST", "/tickets/{ticket}/attachments", (400, 403, 400, 400, 404), SCAN | {"fileUrl": "x", "fileSize": 1}),
+    Row("GET", "/tickets/{ticket}/attachments/{attachment}/download-url", (200, 403, 200, 200, 404)),
+    Row("GET", "/tickets/{ticket}/attachments/{attachment}/file", (302, 403, 302, 302, 404)),
+    Row("DELETE", "/tickets/{ticket}/attachments/{attachment}", (204, 403, 204, 204, 404)),
     Row("GET", "/webhooks", (403, 403, 200, 200, 200)),
     Row("GET", "/webhooks/{webhook}", (403, 403, 200, 200, 404)),
     Row("PUT", "/webhooks/{webhook}", (403, 403, 200, 200, 404), {"isActive": False}),
@@ -90,12 +98,14 @@ class World:
     callers: Mapping[str, Person]
 
     async def thing(self, row: Row) -> Mapping[str, str]:
-        """As much of a creator's ticket, comment, notification and the tenant's webhook as the row names."""
+        """As much of a creator's ticket, its parts, a notification and the tenant's webhook as the row names."""
         text = f"{row.path}{row.body}"
         owner, made = self.callers[OWNER], {}
         if "{ticket}" in text or "{comment}" in text:
             ticket = await owner.opens_ticket()
             made["ticket"] = ticket["id"]
+            if "{attachment}" in text:
+                made["attachment"] = (await Uploader(owner, ticket).attaches())["id"]
             if "{comment}" in text:
                 made["comment"] = (await owner.comments_on(ticket))["id"]
         if "{notification}" in text:

@@ -111,7 +111,7 @@ class Objects:
         answer = self._client.get_object(self._bucket, key)
         try:
             digest, head, size = hashlib.sha256(), b"", 0
-            for chunk in answer.stream(_CHUNK):
+            for chunk in answer.stream(_CHUNK, decode_content=False):
                 digest.update(chunk)
                 head += chunk[: max(0, HEAD_BYTES - len(head))]
                 size += len(chunk)

@@ -65,6 +65,7 @@ async def address(reading: Read, ticket_id: TicketId, attachment_id: AttachmentI
     openapi_extra=_DECLARED,
     responses={
         302: {
+            "model": DownloadShape,
             "description": "To a signed address, valid for five minutes",
             "headers": {"Location": {"schema": {"type": "string"}}},
         },
@@ -74,7 +75,8 @@ async def address(reading: Read, ticket_id: TicketId, attachment_id: AttachmentI
 async def follow(reading: Read, ticket_id: TicketId, attachment_id: AttachmentId) -> Response:
     """The `fileUrl` of an attachment: it lasts, and asks each time whether the caller sees the ticket."""
     location = await _signed(reading, ticket_id, attachment_id)
-    return Response(status_code=302, headers={"Location": location, **_SECRET})
+    body = dumps(DownloadShape(download_url=location))
+    return Response(body, 302, media_type="application/json", headers={"Location": location, **_SECRET})
 
 
 async def _signed(reading: Reading, ticket_id: UUID, attachment_id: UUID) -> str:
