@@ -201,6 +201,42 @@ async def test_a_cut_connection_doubles_nothing(user: Person, stack: Stack) -> N
     assert [one["content"] for one in found] == ["Did you get this?"]
 
 
+async def test_webhooks_take_keys_and_show_their_secret_again(agent: Person, stack: Stack) -> None:
+    hook = {"url": "http://127.0.0.1:9/", "events": ["TICKET_CLOSED"]}
+    once, later, last = key(), key(), key()
+    before = len(answered(await agent.get("/webhooks"), 200))
+    first = await send(agent, "POST", "/webhooks", once, hook)
+    made = answered(first, 201)
+    path = f"/webhooks/{made['id']}"
+    again = await send(agent, "POST", "/webhooks", once, hook)
+    replayed(again, first)
+    assert answered(again, 201)["secret"] == made["secret"]
+    assert len(answered(await agent.get("/webhooks"), 200)) == before + 1
+    async with await psycopg.AsyncConnection.connect(stack.admin_dsn) as connection:
+        query = "select body from webhooks.idempotency where key = %s"
+        ((body,),) = await (await connection.execute(query, (once["Idempotency-Key"],))).fetchall()
+    assert made["secret"].encode() not in body
+    for change in ({"isActive": False}, {"isActive": False}):  # the second changes nothing
+        edit = key()
+        changed = await send(agent, "PATCH", path, edit, change)
+        replayed(await send(agent, "PATCH", path, edit, change), changed)
+    refused(await send(agent, "PATCH", path, later, {"events": []}), 400)
+    gone = await send(agent, "DELETE", path, last)
+    replayed(await send(agent, "DELETE", path, last), gone)
+    refused(await send(agent, "DELETE", path, key()), 404)
+    refused(await send(agent, "POST", "/webhooks", once, hook | {"events": ["TICKET_CREATED"]}), 422)
+
+
+async def test_of_many_webhooks_at_once_under_one_key_one_is_made(agent: Person) -> None:
+    hook = {"url": "http://127.0.0.1:9/", "events": ["TICKET_CLOSED"]}
+    once = key()
+    responses = await asyncio.gather(*(send(agent, "POST", "/webhooks", once, hook) for _ in range(8)))
+    made = {one.json()["id"] for one in responses if one.status_code == 201}
+    assert len(made) == 1
+    assert {one.status_code for one in responses} <= {201, 409}
+    answered(await agent.delete(f"/webhooks/{made.pop()}"), 200)
+
+
 async def test_an_answer_that_was_redacted_is_not_given_empty(user: Person, stack: Stack) -> None:
     once, body = key(), {"title": "Secret", "description": ""}
     answered(await send(user, "POST", "/tickets", once, body), 201)

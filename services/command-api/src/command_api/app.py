@@ -1,9 +1,8 @@
 """Wiring: the one place that puts the command API together."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from fastapi import Depends, FastAPI
 
@@ -33,12 +32,10 @@ from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
-from helpdesk.postgres.pool import UNAVAILABLE, open_pool, reachable
+from helpdesk.postgres.pool import open_pool, reachable
 from helpdesk.storage.objects import Objects
-from helpdesk.tasks import pause
 
 MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
-FORGET_EVERY_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +70,13 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
-        jobs.append(lambda: _forget(Answers(pool, "events")))
+        jobs.append(Answers(pool, "events").forgetting)
         try:
             yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
             files.close()
-
-
-async def _forget(answers: Answers) -> None:
-    """Delete kept answers that have expired, for ever."""
-    while True:
-        with suppress(*UNAVAILABLE):
-            await answers.forget()
-        await pause(FORGET_EVERY_S)
 
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:

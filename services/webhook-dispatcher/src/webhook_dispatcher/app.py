@@ -16,9 +16,12 @@ from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.eventstore import relay, restore
 from helpdesk.eventstore.audit import Audit
+from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
+from helpdesk.eventstore.store import EventStore
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
+from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.paging.cursor import Cursors
@@ -30,7 +33,7 @@ from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
 from webhook_dispatcher.store import SCHEMA, people
 from webhook_dispatcher.subscribers import refold, take_in
-from webhook_dispatcher.vault import Vault
+from webhook_dispatcher.vault import SealedAnswers, Vault
 
 MIGRATIONS = (
     Migrations("helpdesk.eventstore.migrations", SCHEMA),
@@ -55,8 +58,16 @@ def build_app(
     app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
-    app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))
+    vault = Vault(settings.secrets_key)
+    replays = Replays(Answers(pool, SCHEMA), EventStore(pool, SCHEMA), seal=SealedAnswers(vault))
+    accept_keys(app, replays)
+    app.include_router(webhook_routes(pool, vault, settings.rules, cursors, poke, replays))
     return app
+
+
+def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
+    """What runs beside the API: waking the relay, writing the audit, knowing who may act, forgetting kept answers."""
+    return [poke.run, app.state.audit.run, app.state.standing_of.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager

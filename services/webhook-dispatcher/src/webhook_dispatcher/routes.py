@@ -10,15 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
+from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Principal
 from helpdesk.clock import utc_now
 from helpdesk.events.webhook import WebhookEndpointChanged, WebhookEndpointCreated, WebhookEndpointDeleted
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.eventstore.store import WrongVersion
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED, header
-from helpdesk.http.etag import expected_version, respond
+from helpdesk.http.etag import etag, expected_version, respond
 from helpdesk.http.json import dumps
+from helpdesk.http.keys import Replays, key_of, mark_kept, sent
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
@@ -33,12 +36,13 @@ from webhook_dispatcher import wire
 from webhook_dispatcher.domain.signature import new_secret
 from webhook_dispatcher.domain.target import Rules, objection
 from webhook_dispatcher.store import endpoints, lists
-from webhook_dispatcher.store.endpoints import Endpoint
+from webhook_dispatcher.store.endpoints import Endpoint, UnderKey
 from webhook_dispatcher.store.lists import Delivery
 from webhook_dispatcher.vault import Vault
 
 TRIES: Final = 8
 _READ: Final = access("webhooks:read", Rate.READS)
+_KEYED: Final = [Depends(keyed)]
 _WRITE: Final = access("webhooks:write", Rate.WRITES)
 IfMatch = Annotated[str | None, Header()]
 
@@ -53,24 +57,30 @@ async def manager(caller: Caller) -> Principal:
 Manager = Annotated[Principal, Depends(manager)]
 
 
-def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None]) -> APIRouter:
+def webhook_routes(
+    pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None], replays: Replays
+) -> APIRouter:
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
     router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
 
     @router.post("", status_code=201, response_model=wire.NewWebhookShape, summary="Make an endpoint",
-                 responses={201: {"headers": header("Location") | header("ETag")}},
-                 openapi_extra=_WRITE)  # fmt: skip
+                 responses={201: {"headers": header("Location") | header("ETag")}, **problems(409, 422)},
+                 openapi_extra=_WRITE, dependencies=_KEYED)  # fmt: skip
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
         """Without a `secret` one is made, and shown in this one answer. The target must be one that may be called."""
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
         sealed = vault.seal(secret, caller.tenant_id, id_)
-        made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed)
+
+        def shape(made: Endpoint) -> Answer:
+            content = dumps(wire.new_webhook(made, None if body.secret else secret))
+            return Answer(201, content, etag(made.version, content), location=f"{API}/webhooks/{id_}")
+
+        kept = _under_key(request, caller, replays, shape)
+        made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed, kept)
         poke()
-        response = respond(request, dumps(wire.new_webhook(made, None if body.secret else secret)), made.version, 201)
-        response.headers["Location"] = f"{API}/webhooks/{id_}"
-        return response
+        return _done(request, shape(made))
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
                 openapi_extra=_READ)  # fmt: skip
@@ -96,9 +106,10 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         "/{webhook_id}",
         methods=["PUT", "PATCH"],
         response_model=wire.WebhookShape,
-        responses={200: {"headers": header("ETag")}, **problems(404, 409, 412)},
+        responses={200: {"headers": header("ETag")}, **problems(404, 409, 412, 422)},
         summary="Change an endpoint; fields that are not named stay",
         openapi_extra=_WRITE,
+        dependencies=_KEYED,
     )
     async def change(
         request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
@@ -108,38 +119,42 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
             _demand_target(body.url, rules)
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
         expected = expected_version(if_match)
+        kept = _under_key(request, caller, replays, _shown)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = _changed(found, body, caller)
             if event is None:
-                return respond(request, dumps(wire.webhook(found)), found.version)
+                return sent(_shown(found))
             try:
-                changed = await endpoints.change(pool, _metadata(request, caller), found, event, sealed)
+                changed = await endpoints.change(pool, _metadata(request, caller), found, event, sealed, kept)
             except WrongVersion:
                 continue  # somebody was faster: look again
             poke()
-            return respond(request, dumps(wire.webhook(changed)), changed.version)
+            return _done(request, _shown(changed))
         raise _contended()
 
     @router.delete(
         "/{webhook_id}",
         response_model=wire.DeletedWebhookShape,
-        responses=problems(404, 409, 412),
+        responses=problems(404, 409, 412, 422),
         summary="Delete an endpoint; what was still due to it is dropped",
         openapi_extra=_WRITE,
+        dependencies=_KEYED,
     )
     async def delete(request: Request, caller: Manager, webhook_id: Id, if_match: IfMatch = None) -> Response:
         """Nothing is sent to it from now on. The answer has a body, which older clients read."""
         expected = expected_version(if_match)
+        answer = Answer(200, dumps(wire.DeletedWebhookShape(id=webhook_id)))
+        kept = _under_key(request, caller, replays, lambda _: answer)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = WebhookEndpointDeleted(by=caller.user_id, at=utc_now())
             try:
-                await endpoints.delete(pool, _metadata(request, caller), found, event)
+                await endpoints.delete(pool, _metadata(request, caller), found, event, kept)
             except WrongVersion:
                 continue
             poke()
-            return _json(wire.DeletedWebhookShape(id=webhook_id))
+            return _done(request, answer)
         raise _contended()
 
     @router.get(
@@ -159,6 +174,27 @@ def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, pok
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     return router
+
+
+def _shown(endpoint: Endpoint) -> Answer:
+    content = dumps(wire.webhook(endpoint))
+    return Answer(200, content, etag(endpoint.version, content))
+
+
+def _under_key(
+    request: Request, caller: Principal, replays: Replays, shape: Callable[[Endpoint], Answer]
+) -> UnderKey | None:
+    key = key_of(request)
+    if key is None:
+        return None
+    return UnderKey(key, lambda endpoint: replays.sealed(caller.tenant_id, key, shape(endpoint)))
+
+
+def _done(request: Request, answer: Answer) -> Response:
+    mark_kept(request)
+    response = sent(answer)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def _endpoints(caller: Principal) -> Listing[Endpoint]:

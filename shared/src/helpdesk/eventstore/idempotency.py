@@ -1,15 +1,18 @@
 """Idempotency keys: a command that comes again under its key is answered as the first time (behaviours §2)."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
-from helpdesk.postgres.pool import Pool
+from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
+from helpdesk.tasks import pause
 
 KEPT_S: Final = 86_400.0
 """How long an answer is kept."""
 FORGOTTEN_AT_ONCE: Final = 1000
+FORGET_EVERY_S: Final = 600.0
 
 
 class KeyInFlight(Exception):
@@ -93,6 +96,13 @@ class Answers:
             raise KeyReused
         return Answer(row.status, row.body, row.etag, row.token, row.location)
 
+    async def forgetting(self) -> None:
+        """Delete what has expired, for ever."""
+        while True:
+            with suppress(*UNAVAILABLE):
+                await self.forget()
+            await pause(FORGET_EVERY_S)
+
     async def forget(self) -> int:
         """Delete what has expired, of every tenant; how many."""
         gone = 0
@@ -104,3 +114,13 @@ class Answers:
             gone += count
             if count < FORGOTTEN_AT_ONCE:
                 return gone
+
+
+async def complete(connection: Connection, schema: str, tenant_id: UUID, key: Key, answer: Answer) -> None:
+    """Say what is kept, in the transaction whose append was keyed: for answers that show what only this one makes."""
+    statement = f"""
+        update {schema}.idempotency set
+            status = %(status)s, body = %(body)s, etag = %(etag)s, token = %(token)s, location = %(location)s
+        where tenant_id = %(tenant_id)s and principal = %(principal)s and method = %(method)s and path = %(path)s
+          and key = %(key)s"""
+    await connection.execute(statement, asdict(answer) | asdict(key) | {"tenant_id": tenant_id})

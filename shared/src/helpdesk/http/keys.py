@@ -4,7 +4,8 @@
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI
@@ -31,6 +32,13 @@ _MAY_BE_ITS_OWN: Final = frozenset({404, 409, 412})
 Visible = Callable[[Sequence[Position]], Awaitable[bool]]
 
 
+class Seal(Protocol):
+    """How bodies are stored that may show a secret."""
+
+    def seal(self, tenant_id: UUID, key: Key, body: bytes) -> bytes: ...
+    def open(self, tenant_id: UUID, key: Key, sealed: bytes) -> bytes: ...
+
+
 class Replayed(Exception):
     """Ends a request with the answer that its key has already."""
 
@@ -42,12 +50,22 @@ class Replayed(Exception):
 class Replays:
     """Answers that stand under keys, given again when the views show what the first answer promised."""
 
-    def __init__(self, answers: Answers, store: EventStore, visible: Visible | None = None) -> None:
-        self._answers, self._store, self._visible = answers, store, visible
+    def __init__(
+        self, answers: Answers, store: EventStore, visible: Visible | None = None, seal: Seal | None = None
+    ) -> None:
+        self._answers, self._store, self._visible, self._seal = answers, store, visible, seal
+
+    def sealed(self, tenant_id: UUID, key: Key, answer: Answer) -> Answer:
+        """The answer as it is stored."""
+        if self._seal is None or answer.body is None:
+            return answer
+        return replace(answer, body=self._seal.seal(tenant_id, key, answer.body))
 
     async def keep(self, tenant_id: UUID, key: Key, answer: Answer) -> None:
         """Keep an answer whose command is stored already. Who was faster keeps theirs."""
-        alone = prepare(uuid4(), tenant_id, [], Metadata(None, None, None), Keyed(key, answer))
+        alone = prepare(
+            uuid4(), tenant_id, [], Metadata(None, None, None), Keyed(key, self.sealed(tenant_id, key, answer))
+        )
         try:
             await self._store.append_one(alone)
         except (KeyAnswered, KeyReused, KeyInFlight, *UNAVAILABLE) as error:
@@ -63,6 +81,8 @@ class Replays:
             return None
         if found.body is None and found.etag:  # only a body has a tag
             raise _destroyed()
+        if self._seal and found.body is not None:
+            found = replace(found, body=self._seal.open(tenant_id, key, found.body))
         response = sent(found)
         response.headers["Idempotency-Replayed"] = "true"
         if self._visible and found.token and not await self._visible(positions_of(found.token, tenant_id)):

@@ -1,6 +1,6 @@
 """Endpoint rows: read within their tenant; changed in the transaction that appends the event which tells of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from helpdesk.events.webhook import (
     WebhookEndpointDeleted,
     WebhookEvent,
 )
+from helpdesk.eventstore.idempotency import Answer, Key, Keyed, complete
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Connection, Pool
@@ -37,6 +38,15 @@ class Endpoint:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class UnderKey:
+    """An idempotency key, and the answer that the endpoint will make, as it is stored."""
+
+    key: Key
+    answer: Callable[[Endpoint], Answer]
+
+
+_UNKNOWN_YET: Final = Answer(0)
 COLUMNS: Final = "tenant_id, id, url, events, is_active, version, created_at, updated_at"
 
 FIND: Final = f"""
@@ -82,21 +92,32 @@ async def find(pool: Pool, tenant_id: UUID, id_: UUID) -> Endpoint | None:
 
 
 async def create(
-    pool: Pool, metadata: Metadata, endpoint_id: UUID, tenant_id: UUID, event: WebhookEndpointCreated, secret: bytes
+    pool: Pool,
+    metadata: Metadata,
+    endpoint_id: UUID,
+    tenant_id: UUID,
+    event: WebhookEndpointCreated,
+    secret: bytes,
+    kept: UnderKey | None = None,
 ) -> Endpoint:
-    """A new endpoint with its sealed secret."""
+    """A new endpoint with its sealed secret. Here and below: with `kept` KeyAnswered, KeyReused, KeyInFlight."""
     row = {"tenant_id": tenant_id, "id": endpoint_id, "url": event.url, "events": list(event.events), "secret": secret}
-    async with _appended(pool, Stream(tenant_id, "webhook", endpoint_id), 0, event, metadata) as connection:
-        return await _one(connection, INSERT, row)
+    async with _appended(pool, Stream(tenant_id, "webhook", endpoint_id), 0, event, metadata, kept) as connection:
+        return await _kept(connection, await _one(connection, INSERT, row), kept)
 
 
 async def change(
-    pool: Pool, metadata: Metadata, endpoint: Endpoint, event: WebhookEndpointChanged, secret: bytes | None
+    pool: Pool,
+    metadata: Metadata,
+    endpoint: Endpoint,
+    event: WebhookEndpointChanged,
+    secret: bytes | None,
+    kept: UnderKey | None = None,
 ) -> Endpoint:
     """`endpoint` as `event` tells; a sealed secret replaces the former one. Raises WrongVersion."""
     row = {**_key(endpoint), "url": event.url, "events": list(event.events), "is_active": event.is_active}
-    async with _changed(pool, endpoint, event, metadata) as connection:
-        return await _one(connection, UPDATE, row | {"secret": secret})
+    async with _changed(pool, endpoint, event, metadata, kept) as connection:
+        return await _kept(connection, await _one(connection, UPDATE, row | {"secret": secret}), kept)
 
 
 async def disable(pool: Pool, metadata: Metadata, endpoint: Endpoint, event: WebhookEndpointChanged) -> Endpoint:
@@ -105,30 +126,40 @@ async def disable(pool: Pool, metadata: Metadata, endpoint: Endpoint, event: Web
         return await _one(connection, DISABLE, _key(endpoint))
 
 
-async def delete(pool: Pool, metadata: Metadata, endpoint: Endpoint, event: WebhookEndpointDeleted) -> None:
+async def delete(
+    pool: Pool, metadata: Metadata, endpoint: Endpoint, event: WebhookEndpointDeleted, kept: UnderKey | None = None
+) -> None:
     """Forget its secret and drop what was still due to it. Raises WrongVersion."""
-    async with _changed(pool, endpoint, event, metadata) as connection:
-        await _one(connection, DELETE, _key(endpoint))
+    async with _changed(pool, endpoint, event, metadata, kept) as connection:
+        await _kept(connection, await _one(connection, DELETE, _key(endpoint)), kept)
         await connection.execute(DROP_OPEN_DELIVERIES, _key(endpoint))
 
 
 def _changed(
-    pool: Pool, endpoint: Endpoint, event: WebhookEvent, metadata: Metadata
+    pool: Pool, endpoint: Endpoint, event: WebhookEvent, metadata: Metadata, kept: UnderKey | None = None
 ) -> AbstractAsyncContextManager[Connection]:
     stream = Stream(endpoint.tenant_id, "webhook", endpoint.id)
-    return _appended(pool, stream, endpoint.version, event, metadata)
+    return _appended(pool, stream, endpoint.version, event, metadata, kept)
 
 
 @asynccontextmanager
 async def _appended(
-    pool: Pool, stream: Stream, expected: int, event: WebhookEvent, metadata: Metadata
+    pool: Pool, stream: Stream, expected: int, event: WebhookEvent, metadata: Metadata, kept: UnderKey | None
 ) -> AsyncIterator[Connection]:
     """A transaction whose first write is the event; the rows that change with it follow, under the event's tenant."""
     async with pool.connection() as connection, connection.transaction():
         append = StreamAppend(stream, expected, [event])
-        await EventStore(pool, SCHEMA).append_in(connection, new_id(), [append], metadata)
+        keyed = Keyed(kept.key, _UNKNOWN_YET) if kept else None
+        await EventStore(pool, SCHEMA).append_in(connection, new_id(), [append], metadata, keyed)
         yield connection
         await connection.execute(WAKE_SENDERS)
+
+
+async def _kept(connection: Connection, endpoint: Endpoint, kept: UnderKey | None) -> Endpoint:
+    """The endpoint, after its answer was kept in the same transaction."""
+    if kept:
+        await complete(connection, SCHEMA, endpoint.tenant_id, kept.key, kept.answer(endpoint))
+    return endpoint
 
 
 def _key(endpoint: Endpoint) -> dict[str, object]:

@@ -10,7 +10,11 @@ from psycopg import sql
 
 Query: TypeAlias = LiteralString | sql.SQL | sql.Composed
 SCHEMAS: Final = ("events", "views", "webhooks", "notices")
-_OPTIONS: Final = "-c statement_timeout=0 -c jit=off -c work_mem=64MB -c default_transaction_read_only=on"
+# It reads for as long as it takes, and folds between two fetches.
+_OPTIONS: Final = (
+    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c jit=off -c work_mem=64MB"
+    " -c default_transaction_read_only=on"
+)
 _HIDDEN: Final = """
 select c.oid::regclass::text from pg_class c
 where c.relnamespace in (select oid from pg_namespace where nspname = any(%s)) and c.relkind = 'r'
