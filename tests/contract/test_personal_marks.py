@@ -24,6 +24,8 @@ VOCABULARY: dict[str, set[str]] = {
     "attachment.added": {"sha256"},
     "ticket.redacted": {"fields", "reason"},
     "user.registered": {"role"},
+    "user.invited": {"role"},
+    "user.role_changed": {"role", "previous"},
     "user.redacted": {"fields", "reason"},
     "tenant.created": {"settings"},
     "tenant.closed": {"reason"},

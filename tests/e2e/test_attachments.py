@@ -365,6 +365,12 @@ async def every_call(person: Person, ticket_id: str, attachment_id: str, file_ur
     ]
 
 
+@pytest.mark.route("POST /api/v1/tickets/{ticketId}/attachments/upload-url")
+@pytest.mark.route("POST /api/v1/tickets/{ticketId}/attachments")
+@pytest.mark.route("GET /api/v1/tickets/{ticketId}/attachments")
+@pytest.mark.route("GET /api/v1/tickets/{ticketId}/attachments/{id}/download-url")
+@pytest.mark.route("GET /api/v1/tickets/{ticketId}/attachments/{id}/file")
+@pytest.mark.route("DELETE /api/v1/tickets/{ticketId}/attachments/{id}")
 async def test_another_users_ticket_is_forbidden_and_another_tenants_unknown(
     user: Person, other_user: Person, stranger: Person
 ) -> None:

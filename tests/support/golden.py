@@ -67,6 +67,15 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
     ("user.registered", 1): user.UserRegistered(
         email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
     ),
+    ("user.invited", 1): user.UserInvited(
+        invitation_id=OTHER, email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
+    ),
+    ("user.renamed", 1): user.UserRenamed(name="Ada King", previous="Ada Lovelace", by=BY, at=AT),
+    ("user.role_changed", 1): user.UserRoleChanged(role="ADMIN", previous="AGENT", by=BY, at=AT),
+    ("user.deactivated", 1): user.UserDeactivated(by=BY, at=AT),
+    ("user.reactivated", 1): user.UserReactivated(by=BY, at=AT),
+    ("user.password_changed", 1): user.UserPasswordChanged(by=BY, at=AT),
+    ("user.signed_out", 1): user.UserSignedOut(by=BY, at=AT),
     ("user.redacted", 1): user.UserRedacted(
         event_id=OTHER, fields=("email", "name"), reason="erasure_request", by=BY, at=AT
     ),

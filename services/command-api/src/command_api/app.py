@@ -13,8 +13,9 @@ from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
 from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import attachments, auth, bulk, comments, tickets
+from command_api.routes import attachments, auth, bulk, comments, me, tickets, users
 from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
+from command_api.users import Users
 from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
@@ -46,6 +47,7 @@ class Service:
     commands: Commands
     accounts: Accounts
     files: Files
+    users: Users
     verifier: Verifier
     limiter: Limiter
     audit: Audit
@@ -65,13 +67,14 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         directory = Directory(pool, settings.command_api_database_url)
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
-        accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        accounts = Accounts(commands, passwords, issuer, settings)
+        users = Users(commands, passwords)
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
         jobs.append(lambda: _forget(Answers(pool, "events")))
         try:
-            yield Service(commands, accounts, files, Verifier(settings), Limiter(settings), audit, views, jobs)
+            yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -89,8 +92,9 @@ async def _forget(answers: Answers) -> None:
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API", appends=True)
-    app.include_router(auth.router)  # without keys: what shows a token is never kept
-    for router in (bulk.router, tickets.router, comments.router, attachments.router):
+    for router in (auth.router, me.router):  # without keys: what shows a token is never kept
+        app.include_router(router)
+    for router in (users.router, bulk.router, tickets.router, comments.router, attachments.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
         commands = parts.commands
@@ -98,6 +102,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.state.files = parts.files
+        app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import Field, FilePath, ValidationInfo, field_validator
 
@@ -15,6 +16,7 @@ from helpdesk.settings import (
     ServerSettings,
     StorageSettings,
     TokenSettings,
+    demand_key_file,
 )
 
 _DENIED_TYPES = (
@@ -86,11 +88,19 @@ class CommandSettings(RelaySettings, TokenSettings, FilesSettings, WorkerSetting
     command_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that appends events.")
     command_api_views_database_url: Dsn = Field(description="PostgreSQL DSN of the role for views.applied.")
     command_api_notices_database_url: Dsn = Field(description="PostgreSQL DSN of the role for notices.applied.")
-    jwt_signing_key_file: FilePath = Field(
-        description="Path of the Ed25519 private key (PEM, PKCS 8) that signs tokens."
+    jwt_signing_key_file: FilePath | None = Field(
+        None,
+        validate_default=True,
+        description="For EdDSA: path of the Ed25519 private key (PEM, PKCS 8) that signs tokens.",
     )
     access_token_seconds: int = Field(86_400, ge=60, description="Lifetime of an access token.")
     refresh_token_seconds: int = Field(604_800, ge=60, description="Lifetime of a refresh token.")
+    refresh_rotation: bool = Field(
+        False, description="Whether a refresh token is one-shot: each refresh gives a new one (on or off)."
+    )
+    self_service_tenants: bool = Field(
+        False, description="Whether strangers may found a tenant (POST /auth/tenants; on or off)."
+    )
     append_batch: int = Field(64, ge=1, le=1000, description="Commands that one transaction takes at most.")
     append_batch_of_tenant: int = Field(32, ge=1, le=1000, description="Of these, commands of one tenant at most.")
     append_waiting: int = Field(
@@ -100,6 +110,11 @@ class CommandSettings(RelaySettings, TokenSettings, FilesSettings, WorkerSetting
     password_memory_kib: int = Field(19_456, ge=8, description="Argon2id memory per hash, in KiB.")
     password_passes: int = Field(2, ge=1, description="Argon2id passes.")
     password_threads: int = Field(2, ge=1, le=64, description="Hashes computed at the same time, at most.")
+
+    @field_validator("jwt_signing_key_file")
+    @classmethod
+    def _has_a_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return demand_key_file(value, info)
 
     @property
     def append_caps(self) -> Mapping[Lane, Caps]:

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -11,9 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
+from command_api.domain.user import EditUser
 from helpdesk.http.json import dumps
 from helpdesk.http.shapes import UserShape
 from helpdesk.http.wire import Answer, Body, Id, Partial, text
+from helpdesk.policy import SCOPES
 
 PRIORITIES: Final = ("low", "medium", "high", "critical")
 STATUSES: Final = ("open", "in_progress", "resolved", "closed")
@@ -35,6 +38,11 @@ def _word(value: object) -> object:
         return value
     word = value.strip().lower().replace("-", "_").replace(" ", "_")
     return _SYNONYMS.get(word, word)
+
+
+def _role(value: object) -> object:
+    """In any letter case, with or without the `ROLE_` of tokens."""
+    return value.strip().upper().removeprefix("ROLE_") if isinstance(value, str) else value
 
 
 def _one_of(*words: str) -> Any:
@@ -100,6 +108,8 @@ Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 Name: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["Nora"])]
+LastName: TypeAlias = Annotated[StrictStr, text(0, 200)]
+Role: TypeAlias = Annotated[StrictStr, BeforeValidator(_role), _one_of(*SCOPES)]
 Title: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["The printer is on fire"])]
 Description: TypeAlias = Annotated[StrictStr, text(0, 5000), Field(examples=["Since this morning."])]
 Content: TypeAlias = Annotated[StrictStr, text(1, 2000), Field(examples=["Any news?"])]
@@ -141,6 +151,14 @@ class RegisterBody(Body):
     tenant_id: Id
 
 
+class FoundTenantBody(Body):
+    tenant_name: Name
+    tenant_slug: Slug
+    email: Email
+    password: Password
+    name: Name
+
+
 class LoginBody(Body):
     email: Annotated[StrictStr, text(1, 254)]
     password: Annotated[StrictStr, text(1, 1000)]
@@ -149,6 +167,59 @@ class LoginBody(Body):
 
 class RefreshBody(Body):
     refresh_token: Id
+
+
+class LogoutBody(Body):
+    refresh_token: Id | None = None
+
+
+class NameBody(Body):
+    """One's own name: as one, or as two, of which a half that is not named stays."""
+
+    name: Name = ""
+    first_name: Name = ""
+    last_name: LastName = ""
+
+    def edit(self, by: UUID) -> Callable[[datetime, int], EditUser]:
+        """The command; what is not named stays."""
+        named = self.model_fields_set
+        return lambda at, others: EditUser(
+            other_admins=others,
+            by=by,
+            at=at,
+            name=self.name if "name" in named else UNSET,
+            first_name=self.first_name if "first_name" in named else UNSET,
+            last_name=self.last_name if "last_name" in named else UNSET,
+        )
+
+
+class PasswordBody(Body):
+    current_password: Annotated[StrictStr, text(1, 1000)]
+    new_password: Password
+
+
+class CreateUserBody(Body):
+    """Without a password it is an invitation."""
+
+    email: Email
+    password: Password | None = None
+    first_name: Name
+    last_name: LastName
+    role: Role
+
+
+class EditUserBody(NameBody):
+    role: Role = ""
+    is_active: StrictBool = False
+
+    def edit(self, by: UUID) -> Callable[[datetime, int], EditUser]:
+        """The command; what is not named stays."""
+        named, names = self.model_fields_set, super().edit(by)
+        return lambda at, others: replace(
+            names(at, others),
+            role=self.role if "role" in named else UNSET,
+            enabled=self.is_active if "is_active" in named else UNSET,
+        )
 
 
 class AuthResponse(Answer):

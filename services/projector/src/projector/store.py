@@ -84,17 +84,24 @@ from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, id uuid, o
 on conflict (tenant_id, ticket_id, id) do update set filename = excluded.filename, deleted = excluded.deleted"""
 
 PEOPLE: Final = """
-select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.created_at, p.updated_at, p.version
+select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.invited, p.created_at, p.updated_at, p.valid_from,
+       p.sessions_from, p.version
 from views.people p join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
 
 WRITE_PEOPLE: Final = """
-insert into views.people (tenant_id, id, email, name, role, enabled, created_at, updated_at, version)
-select tenant_id, id, email, name, role, enabled, created_at, updated_at, version
+insert into views.people (tenant_id, id, email, name, role, enabled, invited, created_at, updated_at, valid_from,
+    sessions_from, version)
+select tenant_id, id, email, name, role, enabled, invited, created_at, updated_at, valid_from, sessions_from, version
 from json_to_recordset(%s::json) as w(tenant_id uuid, id uuid, email text, name text, role text, enabled boolean,
-    created_at timestamptz, updated_at timestamptz, version integer)
+    invited boolean, created_at timestamptz, updated_at timestamptz, valid_from timestamptz, sessions_from timestamptz,
+    version integer)
 on conflict (tenant_id, id) do update set
     email = excluded.email, name = excluded.name, role = excluded.role, enabled = excluded.enabled,
-    updated_at = excluded.updated_at, version = excluded.version"""
+    invited = excluded.invited, updated_at = excluded.updated_at, valid_from = excluded.valid_from,
+    sessions_from = excluded.sessions_from, version = excluded.version"""
+
+# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
+TELL_PEOPLE: Final = "select pg_notify('views_people', t::text) from unnest(%s::uuid[]) t"
 
 TENANTS: Final = """
 select t.tenant_id, t.name, t.slug, t.settings, t.created_at, t.updated_at, t.version
@@ -186,8 +193,9 @@ async def write_attachments(connection: Connection, rows: Sequence[tuple[Stream,
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow]) -> None:
-    """Insert or replace, in key order."""
+    """Insert or replace, in key order, and tell whose people have changed."""
     await _write(connection, WRITE_PEOPLE, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+    await connection.execute(TELL_PEOPLE, (sorted({stream.tenant_id for stream in rows}),))
 
 
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:

@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.shapes import AttachmentShape, CommentShape, TicketShape
+from helpdesk.http.shapes import AttachmentShape, CommentShape, TicketShape, UserShape
 from helpdesk.http.wire import Answer, Body, Id, Instant, text
 from helpdesk.paging.order import Sort
 from helpdesk.paging.wire import Envelope, PageQuery
+from helpdesk.policy import SCOPES
 from query_api.domain import words
 from query_api.domain.query.parse import parse
 from query_api.domain.query.values import id_of
@@ -43,6 +44,13 @@ def _assignee(value: object) -> str | UUID:
     return found
 
 
+def _role(word: str) -> str:
+    role = word.strip().upper().removeprefix("ROLE_")
+    if role not in SCOPES:
+        raise PydanticCustomError("unknown_word", "must be ADMIN, AGENT or USER")
+    return role
+
+
 def _instant(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -59,6 +67,7 @@ _Statuses: TypeAlias = Annotated[str, text(0, 500), AfterValidator(_statuses)]
 _Priorities: TypeAlias = Annotated[str, text(0, 500), AfterValidator(_priorities)]
 _Assignee: TypeAlias = Annotated[str | UUID, PlainValidator(_assignee, json_schema_input_type=str)]
 _QueryText: TypeAlias = Annotated[str, text(0, LONGEST_QUERY)]
+_Role: TypeAlias = Annotated[str, AfterValidator(_role)]
 _When: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 _Words: TypeAlias = Annotated[str, text(0, 500)]
 
@@ -163,6 +172,19 @@ class AttachmentQuery(PageQuery):
     sort_by: Literal["createdAt"] | None = Field(None, description="Default createdAt.")
 
 
+class UserQuery(PageQuery):
+    """What a list of people is asked for."""
+
+    sort_by: Literal["createdAt", "updatedAt"] | None = Field(None, description="Default createdAt.")
+    role: Annotated[_Role | None, _BLANK] = Field(None, description="ADMIN, AGENT or USER. In any letter case.")
+    search: Annotated[_Words | None, _BLANK] = Field(
+        None, description="Text that the name or the address contains, in any letter case."
+    )
+    tenant_id: Annotated[Id | None, _BLANK] = Field(
+        None, description="For the platform's operator: whose people. Others may name their own tenant."
+    )
+
+
 class CommentPreview(Answer):
     """A comment in a list of tickets."""
 
@@ -193,6 +215,10 @@ class DownloadShape(Answer):
     """An address to download a file from, valid for five minutes, for whoever holds it."""
 
     download_url: str
+
+
+class UserPage(Envelope[UserShape]):
+    """A page of people."""
 
 
 class Stats(Answer):

@@ -24,7 +24,8 @@ async def serve(settings: WebhookSettings) -> None:
     async with app.serving_pool(settings) as pool:
         poke = app.poker(settings)
         api = app.build_app(settings, pool, poke)
-        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, [poke.run, api.state.audit.run])
+        jobs = [poke.run, api.state.audit.run, api.state.standing_of.run]
+        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, jobs)
 
 
 async def intake(settings: IntakeSettings) -> None:
@@ -55,7 +56,8 @@ async def everything(settings: WebhookSettings) -> None:
         consumer, sender, state = app.intake(settings, intakes, events), app.sender(settings, workers), RelayState()
         poke = app.poker(settings)
         api = app.build_app(settings, pool, poke, app.worker_checks(consumer, sender, state))
-        jobs = [poke.run, api.state.audit.run, consumer.run, sender.run, app.relaying(settings, state)]
+        jobs = [poke.run, api.state.audit.run, api.state.standing_of.run]
+        jobs += [consumer.run, sender.run, app.relaying(settings, state)]
         await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, jobs)
 
 

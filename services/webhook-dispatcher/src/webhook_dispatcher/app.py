@@ -6,6 +6,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consumer.history import History
@@ -25,7 +26,7 @@ from helpdesk.postgres.pool import Pool, open_pool, reachable
 from webhook_dispatcher.routes import webhook_routes
 from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
-from webhook_dispatcher.store import SCHEMA
+from webhook_dispatcher.store import SCHEMA, people
 from webhook_dispatcher.subscribers import refold, take_in
 from webhook_dispatcher.vault import Vault
 
@@ -39,13 +40,16 @@ MIGRATIONS = (
 def build_app(
     settings: WebhookSettings, pool: Pool, poke: Callable[[], None], checks: Mapping[str, Check] | None = None
 ) -> FastAPI:
-    """The API over `pool` (the serving role's); `checks` tell of what else runs in this process."""
+    """The API over `pool` (the serving role's), beside which its `state.standing_of` is to run. `checks` tell of what
+    else runs in this process."""
 
     async def database() -> str | None:
         return None if await reachable(pool) else "the database of the webhooks does not answer"
 
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
+    dsn = settings.webhook_dispatcher_database_url
+    app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA)
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     app.include_router(webhook_routes(pool, Vault(settings.secrets_key), settings.rules, cursors, poke))

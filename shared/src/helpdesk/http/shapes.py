@@ -31,6 +31,7 @@ class UserShape(PersonShape):
     tenant_id: UUID
     enabled: bool
     is_active: bool = Field(description="the same as enabled")
+    state: str = Field(description="active, invited (it has no password yet) or deactivated")
     created_at: Instant
     updated_at: Instant
 
@@ -136,6 +137,7 @@ def user(
     name: str,
     role: str,
     enabled: bool,
+    invited: bool,
     created_at: datetime,
     updated_at: datetime,
 ) -> UserShape:
@@ -152,6 +154,7 @@ def user(
         tenant_id=tenant_id,
         enabled=enabled,
         is_active=enabled,
+        state="deactivated" if not enabled else "invited" if invited else "active",
         created_at=created_at,
         updated_at=updated_at,
     )

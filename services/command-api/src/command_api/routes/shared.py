@@ -32,6 +32,8 @@ _STATUS: Final[Mapping[str, int]] = {
     "not_allowed": 403,
     "internal_not_allowed": 403,
     "registration_closed": 403,
+    "self_service_off": 403,
+    "user_not_found": 404,
 }
 """Refusals that are no conflict (409); the rules themselves know nothing of HTTP."""
 
@@ -78,7 +80,7 @@ async def problems_of(caller: Principal | None = None) -> AsyncIterator[None]:
         raise Problem(
             412,
             "stale_version",
-            f"The ticket has changed meanwhile; it is at version {stale.current}.",
+            f"This has changed meanwhile; it is at version {stale.current}.",
             headers={"ETag": f'"v{stale.current}"'},
             extra={"currentVersion": stale.current, "missed": _missed(stale.missed, caller)},
         ) from stale

@@ -12,7 +12,7 @@ from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
 from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
 from command_api.wire import CreateTicketBody, EditTicketBody
-from helpdesk.auth.http import Caller
+from helpdesk.auth.http import Caller, unknown_user
 from helpdesk.auth.tokens import Principal
 from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
@@ -20,7 +20,7 @@ from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import header
 from helpdesk.http.etag import expected_version
-from helpdesk.http.problem import Problem, invalid
+from helpdesk.http.problem import invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
 
@@ -145,8 +145,7 @@ def _creation(body: CreateTicketBody, caller: Principal, number: int) -> Command
 async def _demand_creator(shell: Shell, caller: Principal) -> None:
     """A token outlives the purge of its tenant: nothing begins in what is gone."""
     if not await shell.directory.people(caller.tenant_id, [caller.user_id]):
-        challenge = {"WWW-Authenticate": "Bearer"}
-        raise Problem(401, "unknown_user", "This account is unknown or disabled.", headers=challenge)
+        raise unknown_user()
 
 
 async def demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None, field: str = "assignedToId") -> None:

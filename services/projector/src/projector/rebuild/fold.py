@@ -148,8 +148,8 @@ def _people(history: History) -> Iterator[Row]:
     stream = history.stream
     row = people.after(None, history.happened, history.version, stream)
     yield (
-        stream.tenant_id, stream.id, row.email, row.name, row.role, row.enabled, row.created_at, row.updated_at,
-        row.version,
+        stream.tenant_id, stream.id, row.email, row.name, row.role, row.enabled, row.invited, row.created_at,
+        row.updated_at, row.valid_from, row.sessions_from, row.version,
     )  # fmt: skip
 
 
@@ -189,7 +189,8 @@ VIEWS: Final = (
     ),
     View(
         "people", "user", "id",
-        ("tenant_id", "id", "email", "name", "role", "enabled", "created_at", "updated_at", "version"),
+        ("tenant_id", "id", "email", "name", "role", "enabled", "invited", "created_at", "updated_at", "valid_from",
+         "sessions_from", "version"),
         _people,
     ),
     View(

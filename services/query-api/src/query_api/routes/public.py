@@ -25,9 +25,12 @@ _WELCOME = Welcome(
     },
 )
 
+_CACHED = {"Cache-Control": "public, max-age=60"}
 
-def public_routes(jwks_file: Path) -> APIRouter:
-    """The routes that need no token. `jwks_file` holds public keys alone; it is read anew for each answer."""
+
+def public_routes(jwks_file: Path | None) -> APIRouter:
+    """The routes that need no token. `jwks_file` holds public keys alone; it is read anew for each answer. None: a
+    shared secret signs, and no key is public."""
     router = APIRouter()
 
     @router.get(f"{API}/", tags=["health"], summary="Where things are", responses={200: {"model": Welcome}},
@@ -48,7 +51,9 @@ def public_routes(jwks_file: Path) -> APIRouter:
                 openapi_extra=OPEN)  # fmt: skip
     async def jwks() -> Response:
         """A JSON Web Key Set (RFC 7517); a token's `kid` names its key."""
-        return FileResponse(jwks_file, media_type="application/json", headers={"Cache-Control": "public, max-age=60"})
+        if jwks_file is None:
+            return Response(b'{"keys":[]}', media_type="application/json", headers=_CACHED)
+        return FileResponse(jwks_file, media_type="application/json", headers=_CACHED)
 
     return router
 

@@ -61,7 +61,7 @@ class Matching:
                 assert_never(condition)
 
     def _contains(self, wanted: Contains) -> str:
-        pattern = self._bound(f"%{_literal(wanted.text)}%")
+        pattern = self._bound(f"%{literal(wanted.text)}%")
         columns = [name for name, asked in (("title", wanted.title), ("description", wanted.description)) if asked]
         return _joined(" or ", [f"{column} ilike {pattern}" for column in columns])
 
@@ -92,6 +92,6 @@ def _joined(word: str, parts: Sequence[str], empty: str = "true") -> str:
     return f"({word.join(parts)})" if parts else empty
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that a LIKE pattern takes as it stands."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

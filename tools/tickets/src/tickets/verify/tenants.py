@@ -25,6 +25,7 @@ _NAMES: Final = (
     ("events", "refresh_token", "user_id", "user"),
     ("events", "api_key", "user_id", "user"),
     ("webhooks", "ticket", "id", "ticket"),
+    ("webhooks", "person", "id", "user"),
     ("webhooks", "delivery", "ticket_id", "ticket"),
     ("webhooks", "stream_guard", "stream_id", None),
     ("notices", "ticket", "id", "ticket"),
