@@ -173,7 +173,7 @@ class LogoutBody(Body):
     refresh_token: Id | None = None
 
 
-class NameBody(Body):
+class NameBody(Partial):
     """One's own name: as one, or as two, of which a half that is not named stays."""
 
     name: Name = ""
