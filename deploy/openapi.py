@@ -58,11 +58,6 @@ TAGS: dict[str, str] = {
 }
 """What each group of routes is about; one without a line here is listed without a description."""
 SAME_TAG = {"identity": "auth"}
-OF_EVERY_ADDRESS = (414, 431)
-"""The gateway's own answers to an address or headers too long."""
-OF_EVERY_CALL = (400, 429, 503)
-"""What any call under /api/v1 may be answered, whoever serves it."""
-UNCOUNTED = ("/api/v1/", "/api/v1/health")
 
 
 class Clash(SystemExit):
@@ -103,19 +98,13 @@ def merged(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]:
-    """What the framework says otherwise than we do: ids, the 422 that we never answer, the errors' media type, tokens.
-
-    And what it does not know of: the answers that a route need not declare, because every route has them.
-    """
+    """What the framework says otherwise than we do: ids, the 422 that we never answer, media types, tokens."""
     declared = {
         status: _as_problem(response) if status >= "400" and "content" in response else response
         for status, response in operation["responses"].items()
         if "HTTPValidationError" not in json.dumps(response)
     }
-    everywhere = {str(status): _problem(status) for status in _statuses(operation, path)}
-    if method == "get" and operation.get("security"):
-        everywhere["304"] = {"description": "The caller has it already (If-None-Match)."}
-    responses = {**everywhere, **{status: _described(status, one) for status, one in declared.items()}}
+    responses = {status: _described(status, one) for status, one in declared.items()}
     name = "_".join([method, *(part.strip("{}") for part in path.split("/") if part not in ("", "api"))])
     return {
         **operation,
@@ -124,22 +113,6 @@ def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]
         "security": operation.get("security", []),
         "tags": [SAME_TAG.get(tag, tag) for tag in operation.get("tags", ())],
     }
-
-
-def _statuses(operation: dict[str, Any], path: str) -> list[int]:
-    statuses = [*OF_EVERY_ADDRESS, *([503] if path == "/health/ready" else [])]
-    if path.startswith("/api/v1/") and path not in UNCOUNTED:
-        statuses += OF_EVERY_CALL
-    if operation.get("security"):
-        statuses.append(401)
-    if "requestBody" in operation:
-        statuses.append(413)
-    return statuses
-
-
-def _problem(status: int) -> dict[str, Any]:
-    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def _described(status: str, response: dict[str, Any]) -> dict[str, Any]:

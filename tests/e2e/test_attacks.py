@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from localstack.stack import Stack
 from support.cases import each
+from support.casts import Cast, founded
 from support.document import Operation, operations, sample
-from support.people import API, Person
+from support.people import API, People, Person
 from support.raw import Answer, heard, request, spoken
 from support.shapes import answered, array, page_of, refused
 
@@ -49,22 +51,36 @@ async def titles(person: Person) -> list[str]:
     return [one["title"] for one in answered(await person.get("/tickets"), 200)]
 
 
+@pytest_asyncio.fixture(scope="module")
+async def cast(stack: Stack, people: People) -> Cast:
+    """A tenant of their own for those who try everything: some of it signs them out."""
+    return await founded(stack, people)
+
+
+@pytest_asyncio.fixture
+async def anyone(cast: Cast) -> Person:
+    """Its admin, signed in."""
+    await cast.sign_in_again()
+    return cast.admin
+
+
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_no_door_takes_what_is_no_json_object(admin: Person, operation: Operation, body: str) -> None:
+async def test_no_door_takes_what_is_no_json_object(anyone: Person, operation: Operation, body: str) -> None:
     path = operation.address({name: str(uuid4()) for name in operation.kinds()})
-    response = await admin.ask(
+    response = await anyone.ask(
         operation.method, path, content=BODIES[body], headers={"Content-Type": "application/json"}
     )
-    assert response.status_code in (400, 413, 415), response.text
+    may_be_absent = not BODIES[body] and not operation.spec["requestBody"].get("required")
+    assert response.status_code in (400, 413, 415) or may_be_absent, response.text
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_every_door_asks_for_json(admin: Person, operation: Operation) -> None:
+async def test_every_door_asks_for_json(anyone: Person, operation: Operation) -> None:
     path = operation.address({name: str(uuid4()) for name in operation.kinds()})
     content = json.dumps(sample(operation.body)).encode()
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"):
-        response = await admin.ask(operation.method, path, content=content, headers={"Content-Type": content_type})
+        response = await anyone.ask(operation.method, path, content=content, headers={"Content-Type": content_type})
         assert response.status_code in (400, 415), f"{content_type}: {response.text}"
 
 

@@ -93,11 +93,7 @@ async def world(stack: Stack, people: People) -> AsyncIterator[World]:
 @pytest_asyncio.fixture(autouse=True)
 async def still_signed_in(world: World) -> None:
     """A probe may have ended the attackers' sessions; whoever is not signed in proves nothing."""
-    if not await world.attacker.is_signed_in():
-        for role, person in world.attacker.people.items():
-            body = {"email": person.email, "password": "SecurePass123!", "tenantSlug": world.attacker.slug}
-            renewed = await person.client.post("/api/v1/auth/login", json=body)
-            world.attacker.people[role].session.update(renewed.json())
+    await world.attacker.sign_in_again()
 
 
 def described(response: httpx.Response) -> str:

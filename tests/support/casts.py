@@ -43,6 +43,13 @@ class Cast:
         """What they write."""
         return f"{self.word} {self.secret}"
 
+    async def sign_in_again(self) -> None:
+        """Whoever a probe has signed out."""
+        for person in self.people.values():
+            if (await person.get("/auth/me")).status_code != 200:
+                body = {"email": person.email, "password": PASSWORD, "tenantSlug": self.slug}
+                person.session.update(answered(await person.client.post("/api/v1/auth/login", json=body), 200))
+
     async def is_signed_in(self) -> bool:
         """Whether all of them still are: a probe may have logged one out."""
         asked = [one.get("/auth/me") for one in self.people.values()]

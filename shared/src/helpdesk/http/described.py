@@ -2,6 +2,7 @@
 headers (contract §3, §12). A route's own words win."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from helpdesk.http.access import Rate
@@ -87,11 +88,9 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], b
 def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> None:
     responses = operation["responses"]
     is_counted = operation.get("x-rate-limit", Rate.UNCOUNTED) != Rate.UNCOUNTED
-    if is_counted:
-        responses.setdefault("429", {"description": "Too Many Requests", "content": _PROBLEM})
-        responses.setdefault("503", {"description": "Service Unavailable", "content": _PROBLEM})
-    if is_write and "requestBody" in operation:
-        responses.setdefault("413", {"description": "Request Entity Too Large", "content": _PROBLEM})
+    for status in _errors(operation, is_counted=is_counted):
+        problem = {"description": HTTPStatus(status).phrase, "content": _PROBLEM}
+        responses.setdefault(str(status), problem)
     takes_keys = _takes_keys(operation)
     asked = [*(["Prefer"] if takes_keys else []), *(["If-None-Match"] if "304" in responses else [])]
     if asked:
@@ -104,6 +103,16 @@ def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> No
             names += [name for name in _KEYED if name != "ETag" or "content" in response]
         headers = {name: one for wanted in names for name, one in header(wanted).items()}
         response["headers"] = headers | response.get("headers", {})
+
+
+def _errors(operation: Mapping[str, Any], *, is_counted: bool) -> Iterator[int]:
+    yield from (414, 431)  # the gateway's own, for addresses and headers too long
+    if is_counted:
+        yield from (400, 429, 503)
+    if operation.get("security"):
+        yield 401
+    if "requestBody" in operation:
+        yield 413
 
 
 def _takes_keys(operation: Mapping[str, Any]) -> bool:

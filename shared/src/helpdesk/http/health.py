@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from helpdesk.clock import utc_now
 from helpdesk.http.access import OPEN
+from helpdesk.http.app import problems
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.observability.metrics import metrics_routes
@@ -50,7 +51,9 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
         """For whoever restarts what hangs: asks nothing of others."""
         return _answer({"status": "ok", "timestamp": utc_now()}, 200)
 
-    @router.get("/health/ready", summary="It can do its work; else the reasons", openapi_extra=OPEN)
+    @router.get(
+        "/health/ready", summary="It can do its work; else the reasons", openapi_extra=OPEN, responses=problems(503)
+    )
     async def ready() -> Response:
         """For whoever sends traffic. A 503 tells the reasons in `checks`, too."""
         found = {name: await check() for name, check in checks.items()}
