@@ -57,7 +57,7 @@ async def manager(caller: Caller) -> Principal:
 Manager = Annotated[Principal, Depends(manager)]
 
 
-def webhook_routes(
+def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statement
     pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None], replays: Replays
 ) -> APIRouter:
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
