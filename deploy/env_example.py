@@ -59,7 +59,8 @@ def variables() -> list[Variable]:
             for field, info in settings.model_fields.items():
                 name = (info.validation_alias if isinstance(info.validation_alias, str) else field).upper()
                 known = found.get(name)
-                default = None if info.is_required() else _plain(info.default)
+                usual = info.default is None and name.endswith("_FILE")  # needed unless another setting says otherwise
+                default = None if info.is_required() or usual else _plain(info.default)
                 found[name] = Variable(
                     name,
                     tuple(dict.fromkeys((*(known.readers if known else ()), service.name))),
@@ -83,6 +84,8 @@ def _described(name: str, info: FieldInfo) -> str:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

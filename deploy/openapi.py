@@ -14,12 +14,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, get_type_hints
 from unittest.mock import patch
 
 from fastapi import FastAPI
 
+from helpdesk.http.described import name_headers
 from helpdesk.http.problem import MEDIA_TYPE as PROBLEM
 from helpdesk.settings import Settings
 from localstack import credentials
@@ -37,10 +39,31 @@ HEAD: dict[str, Any] = {
     "info": {
         "title": "Acme Tickets",
         "version": "1.0.0",
-        "description": "Multi-tenant ticketing. Errors are `application/problem+json` with one body for all.",
+        "description": "Multi-tenant ticketing. Errors are `application/problem+json` with one body for all. What"
+        " belongs to another tenant is 404. Unknown fields of a body are ignored.",
+        "license": {"name": "MIT", "identifier": "MIT"},
     },
-    "servers": [{"url": "/"}],
+    "servers": [{"url": "/", "description": "The origin that served this document."}],
 }
+TAGS: dict[str, str] = {
+    "auth": "Accounts, sessions and the keys that tokens are checked by.",
+    "tickets": "What somebody wants done, from open to closed.",
+    "comments": "What is said about a ticket; internal notes are for agents and admins.",
+    "attachments": "Files of a ticket, uploaded to signed addresses.",
+    "webhooks": "Endpoints that are told of events, and what was sent to them. For admins and agents.",
+    "notifications": "What the caller was told in the application.",
+    "tenants": "Organisations; each sees nothing of another.",
+    "users": "The accounts of a tenant. Admins change them, agents read them.",
+    "health": "Whether the service answers, and where things are.",
+    "documentation": "This document, and pages to read it.",
+}
+"""What each group of routes is about; one without a line here is listed without a description."""
+SAME_TAG = {"identity": "auth"}
+OF_EVERY_ADDRESS = (414, 431)
+"""The gateway's own answers to an address or headers too long."""
+OF_EVERY_CALL = (400, 429, 503)
+"""What any call under /api/v1 may be answered, whoever serves it."""
+UNCOUNTED = ("/api/v1/", "/api/v1/health")
 
 
 class Clash(SystemExit):
@@ -77,18 +100,60 @@ def merged(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
             for name, content in entries.items():
                 if name not in OF_THE_FRAMEWORK:
                     _put(components.setdefault(kind, {}), name, content, f"{service}: {kind} {name}")
-    return {**HEAD, "paths": paths, "components": components}
+    return {**HEAD, "tags": _tags(paths), "paths": paths, "components": components}
 
 
 def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]:
-    """What the framework says otherwise than we do: ids, the 422 that we never answer, the errors' media type."""
-    responses = {
+    """What the framework says otherwise than we do: ids, the 422 that we never answer, the errors' media type, tokens.
+
+    And what it does not know of: the answers that a route need not declare, because every route has them.
+    """
+    declared = {
         status: _as_problem(response) if status >= "400" and "content" in response else response
         for status, response in operation["responses"].items()
         if "HTTPValidationError" not in json.dumps(response)
     }
+    everywhere = {str(status): _problem(status) for status in _statuses(operation, path)}
+    if method == "get" and operation.get("security"):
+        everywhere["304"] = {"description": "The caller has it already (If-None-Match)."}
+    responses = {**everywhere, **{status: _described(status, one) for status, one in declared.items()}}
     name = "_".join([method, *(part.strip("{}") for part in path.split("/") if part not in ("", "api"))])
-    return {**operation, "operationId": name, "responses": responses}
+    tidied = {
+        **operation,
+        "operationId": name,
+        "responses": responses,
+        "security": operation.get("security", []),
+        "tags": [SAME_TAG.get(tag, tag) for tag in operation.get("tags", ())],
+    }
+    name_headers(tidied)
+    return tidied
+
+
+def _statuses(operation: dict[str, Any], path: str) -> list[int]:
+    statuses = [*OF_EVERY_ADDRESS, *([503] if path == "/health/ready" else [])]
+    if path.startswith("/api/v1/") and path not in UNCOUNTED:
+        statuses += OF_EVERY_CALL
+    if operation.get("security"):
+        statuses.append(401)
+    if "requestBody" in operation:
+        statuses.append(413)
+    return statuses
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
+
+
+def _described(status: str, response: dict[str, Any]) -> dict[str, Any]:
+    """With the status's own phrase instead of the framework's."""
+    is_plain = response.get("description") in ("Successful Response", None)
+    return {**response, "description": HTTPStatus(int(status)).phrase} if is_plain and status.isdigit() else response
+
+
+def _tags(paths: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    used = {tag for operations in paths.values() for one in operations.values() for tag in one["tags"]}
+    return [{"name": name, "description": words} for name, words in TAGS.items() if name in used]
 
 
 def _as_problem(response: dict[str, Any]) -> dict[str, Any]:

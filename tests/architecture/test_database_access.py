@@ -23,6 +23,7 @@ OWN_SQL = (
 )
 TAKE_CONNECTIONS = (
     *(place for place in OWN_SQL if "query-api" not in place),
+    "services/command-api/src/command_api/users.py",
     "services/command-api/src/command_api/accounts.py",  # an account's events and its private rows are one transaction
 )
 

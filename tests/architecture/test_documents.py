@@ -121,6 +121,7 @@ def _field_codes() -> Iterator[str]:
         places += [
             word.value for call in tree.calls(path, "FieldProblem") for word in call.keywords if word.arg == "code"
         ]
+        places += [call.args[0] for call in tree.calls(path, "BadQuery")]
         yield from (code for place in places if isinstance(code := tree.constant(place), str))
 
 

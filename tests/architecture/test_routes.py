@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from architecture import tree
+from e2e.test_cross_tenant import SECURED
 from e2e.test_tenancy_and_roles import ROWS
 from helpdesk import policy
 from helpdesk.auth.http import authenticated
@@ -23,6 +24,7 @@ from localstack.ports import Ports
 ANYONE_MAY = {
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/register",
+    "POST /api/v1/auth/tenants",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "GET /api/v1/",
@@ -88,8 +90,10 @@ def test_only_who_needs_no_token_goes_uncounted(routes: list[Declared]) -> None:
 
 
 def test_every_route_behind_a_token_is_asked_across_tenants(routes: list[Declared]) -> None:
-    """By a row of the table of callers, whose last is a stranger, or by a test with the mark `route`."""
+    """By the probe that is made from the document, by a row of the table of callers, whose last is a stranger, or by a
+    test with the mark `route`."""
     asked = {_bare(f"{row.method} /api/v1{row.path.partition('?')[0]}") for row in ROWS} | set(_marked())
+    asked |= {_bare(str(one)) for one in SECURED}
     assert {one.name for one in routes if not one.is_open and _bare(one.name) not in asked} == set()
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpdesk import wire
 from helpdesk.events import Event
 from helpdesk.events.personal import personal_fields
-from helpdesk.events.ticket import CommentAdded, CommentEdited, TicketCreated
+from helpdesk.events.ticket import AttachmentAdded, CommentAdded, CommentEdited, TicketCreated
 
 VOCABULARY: dict[str, set[str]] = {
     "ticket.created": {"priority"},
@@ -21,8 +21,11 @@ VOCABULARY: dict[str, set[str]] = {
     "ticket.reopened": {"status", "previous"},
     "ticket.wait_started": {"waiting_on", "previous"},
     "ticket.wait_ended": {"previous"},
+    "attachment.added": {"sha256"},
     "ticket.redacted": {"fields", "reason"},
     "user.registered": {"role"},
+    "user.invited": {"role"},
+    "user.role_changed": {"role", "previous"},
     "user.redacted": {"fields", "reason"},
     "tenant.created": {"settings"},
     "tenant.closed": {"reason"},
@@ -55,3 +58,4 @@ def test_marks_are_read_from_events() -> None:
     assert example(TicketCreated) == ("title", "description", "metadata", "tags")
     assert example(CommentAdded) == ("content",)
     assert example(CommentEdited) == ("content", "previous")
+    assert example(AttachmentAdded) == ("filename", "mime_type")

@@ -7,12 +7,15 @@ import pytest_asyncio
 
 from localstack.stack import Stack
 from support.people import People, Person
+from support.strict import judged
 
 
 @pytest_asyncio.fixture(scope="session")
 async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without a token, before the gateway."""
-    async with httpx.AsyncClient(base_url=stack.origin, timeout=30, trust_env=False) as client:
+    """Somebody without a token, before the gateway, who takes no answer that breaks a promise."""
+    async with httpx.AsyncClient(
+        base_url=stack.origin, timeout=30, trust_env=False, event_hooks={"response": [judged]}
+    ) as client:
         yield client
 
 

@@ -54,6 +54,8 @@ async def test_the_document_lists_every_call_of_the_contract(client: httpx.Async
     promised = {
         *(("POST", f"{api}/auth/{name}") for name in ("signup", "register", "login", "refresh")),
         *(("GET", f"{api}/{name}") for name in ("auth/me", "tickets", "tickets/{}", "tickets/stats", "comments")),
+        ("GET", f"{api}/tickets/export"),
+        ("POST", f"{api}/tickets/bulk-update"),
         *(("POST", f"{api}/{name}") for name in ("tickets", "tickets/{}/comments", "comments", "webhooks")),
         *((method, f"{api}/tickets/{{}}") for method in ("PUT", "PATCH", "DELETE")),
         *((method, f"{api}/tickets/{{}}/comments/{{}}") for method in ("PUT", "PATCH", "DELETE")),

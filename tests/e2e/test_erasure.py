@@ -13,13 +13,15 @@ import psycopg
 import pytest
 from aiohttp import web
 
-from command_api.app import service
-from command_api.settings import CommandSettings
+from command_api.app import collector, service
+from command_api.settings import CommandSettings, WorkerSettings
+from helpdesk.storage.objects import Objects
 from localstack.servers.postgres import postgres_tool
 from localstack.stack import Stack
 from support.invariants import Database, assert_all_hold
 from support.people import PASSWORD, Json, People, Person, fresh_address
 from support.shapes import WEBHOOK, answered
+from support.uploads import Uploader
 from support.waiting import eventually
 
 CONSUMERS = ("views", "webhooks", "notices")
@@ -102,6 +104,7 @@ async def story(stack: Stack, by: Person, agent: Person, marker: str) -> Json:
     )
     comment = await agent.comments_on(ticket, f"Is it {marker}?")
     answered(await agent.put(f"/comments/{comment['id']}", {"content": f"{marker}!"}), 200)
+    await Uploader(by, ticket).attaches(marker.encode(), f"{marker}.txt", "text/plain")
     await agent.edits(ticket, title=f"Another {marker}", description=f"More {marker}", metadata={"more": marker})
     return ticket
 
@@ -119,8 +122,9 @@ async def test_after_a_redaction_the_text_is_nowhere(
         await eventually(lambda: asyncio.to_thread(lambda: count(stack, ANSWERED, answers) >= 3), 30)
         before = await asyncio.to_thread(places, stack, marker)
         assert before >= {
-            "events.event", "views.tickets", "views.comments", "views.activities", "webhooks.ticket",
-            "webhooks.delivery", "webhooks.delivery_attempt", "notices.ticket", "notices.notification"}  # fmt: skip
+            "events.event", "views.tickets", "views.comments", "views.attachments", "views.activities",
+            "webhooks.ticket", "webhooks.delivery", "webhooks.delivery_attempt", "notices.ticket",
+            "notices.notification"}  # fmt: skip
 
         done = await asyncio.to_thread(
             operate, stack, "redact", "--tenant", user.tenant_id, "--stream", f"ticket/{ticket['id']}",
@@ -134,6 +138,11 @@ async def test_after_a_redaction_the_text_is_nowhere(
         assert [one["content"] for one in detail["comments"]] == [""]
         assert {one["type"] for one in detail["activities"]} >= {"REDACTED", "CREATED", "COMMENT_EDITED"}
         assert (detail["title"], detail["description"], detail["metadata"], detail["tags"]) == ("", "", {}, [])
+        (file,) = detail["attachments"]
+        assert (file["filename"], file["mimeType"]) == ("", "")
+        bearer = {"Authorization": f"Bearer {user.token}"}
+        read = await agent.client.get(file["fileUrl"], headers=bearer, follow_redirects=True)
+        assert (read.text, read.headers["content-type"]) == (marker, "application/octet-stream"), "the bytes stay"
         assert marker not in (await agent.get(f"/webhooks/{webhook['id']}/deliveries", limit=100)).text
         assert marker not in (await agent.get("/notifications", limit=100)).text
         await agent.delete(f"/webhooks/{webhook['id']}")
@@ -192,3 +201,9 @@ async def test_after_a_purge_a_tenant_is_an_id_and_nothing_more(
         *(f"{schema}.{table}" for schema in CONSUMERS for table in ("purged_tenant", "stream_guard")),
     }
     await asyncio.to_thread(assert_all_hold, stack.admin_dsn)
+    settings = WorkerSettings.model_validate(values)
+    objects = Objects(settings)
+    assert f"{tenant}/" in await objects.prefixes()
+    async with collector(settings) as worker:
+        assert await worker.forget_tenants() == 2, "what was uploaded, and what was kept of it"
+    assert f"{tenant}/" not in await objects.prefixes()

@@ -1,5 +1,7 @@
 """Lists: both shapes, both ways of paging, order, filters (contract §5, §6)."""
 
+import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from support.cases import each
 from support.people import Json, Person
 from support.shapes import COMMENT, LISTED_TICKET, NOTIFICATION, WEBHOOK, answered, array, page_of, refused, slice_of
+from support.waiting import eventually
 
 PAGED = page_of(LISTED_TICKET)
 SLICED = slice_of(LISTED_TICKET)
@@ -104,8 +107,8 @@ async def test_a_page_has_twenty_rows_unless_told_otherwise(user: Person) -> Non
         sortBy=["id", "password", "createdAt;drop table", "", "created_at"],
         sortOrder=["up", "", "asc,desc"],
         cursor=["x", "!!!", "bm90IG91cnM", "%00", "A" * 5000, "é"],
-        status=["nonsense", "open,closed;", "%00"],
-        priority=["nonsense", "1"],
+        status=["nonsense", "open,closed;", "open,", "%00"],
+        priority=["nonsense", "1", "low,nonsense"],
         createdById=["me", "1", "%00", f"{{{UNKNOWN}}}"],
         assignedTo=["nobody!", "1"],
         search=["%00", "x" * 501],
@@ -208,6 +211,10 @@ async def test_tickets_are_filtered_by_status_and_priority_in_any_case(agent: Pe
         "priority=CRITICAL": ["urgent"],
         "priority=urgent": ["urgent"],
         "priority=medium&status=open": ["plain", "waiting"],
+        "status=pending,Closed": ["waiting", "ended"],
+        "status=in_progress,cancelled": ["ended"],
+        "priority=URGENT,low": ["urgent"],
+        "status=&priority=": ["plain", "urgent", "waiting", "ended"],
     }.items():
         assert await titles(user, f"/tickets?page=1&{query}") == names, query
         bare = answered(await user.get(f"/tickets?{query}"), 200, array(LISTED_TICKET))
@@ -224,6 +231,9 @@ async def test_tickets_are_filtered_by_people(agent: Person, user: Person, other
     assert await titles(agent, assignedTo=other_user.id, page=1) == ["mine"]
     assert await titles(agent, assignedTo=other_user.id, createdById=other_user.id, page=1) == []
     assert await titles(agent, assignedTo=UNKNOWN, page=1) == []
+    assert await titles(agent, assignedTo="me", createdById=other_user.id, page=1) == ["another's"]
+    assert await titles(agent, assignedTo="None", createdById=user.id, page=1) == ["also mine"]
+    assert await titles(other_user, assignedTo="ME", page=1) == []
 
 
 async def test_no_filter_widens_what_a_user_sees(user: Person, other_user: Person, agent: Person) -> None:
@@ -312,3 +322,84 @@ async def test_flat_comments_name_their_ticket(user: Person) -> None:
     refused(await user.get("/comments"), 400, field="ticketId")
     refused(await user.get("/comments?ticketId=x"), 400, field="ticketId")
     refused(await user.get("/comments", ticketId=UNKNOWN), 404, "ticket_not_found")
+
+
+async def test_every_list_is_walked_by_cursors_of_its_own(user: Person, other_user: Person, agent: Person) -> None:
+    first, other = await user.opens_ticket(title="first", assignedToId=user.id), await user.opens_ticket()
+    for content in "abc":
+        await user.comments_on(first, content)
+    for number in range(2):
+        await user.opens_ticket(title=f"mine {number}", assignedToId=user.id)
+    hook = {"url": "http://127.0.0.1:9/", "events": ["TICKET_CLOSED"]}
+    hooks = [answered(await agent.post("/webhooks", hook), 201)["id"] for _ in range(3)]
+    nested = f"/tickets/{first['id']}/comments"
+    for person, path, more, shape, elsewhere in (
+        (user, nested, {}, COMMENT, f"/tickets/{other['id']}/comments"),
+        (user, "/comments", {"ticketId": first["id"]}, COMMENT, f"/comments?ticketId={other['id']}"),
+        (user, "/api/comments", {"ticketId": first["id"]}, COMMENT, nested.replace(first["id"], other["id"])),
+        (user, "/notifications", {}, NOTIFICATION, "/notifications?isRead=true"),
+        (agent, "/webhooks", {}, WEBHOOK, "/tickets"),
+    ):
+        seen: list[str] = []
+        cursors: list[Any] = [""]
+        while cursors[-1] is not None:
+            page = answered(await person.get(path, cursor=cursors[-1], limit=1, **more), 200, slice_of(shape))
+            seen += [one["id"] for one in page["data"]]
+            cursors.append(page["meta"]["nextCursor"])
+            assert len(seen) < 200
+        before = cursors[1]
+        whole = answered(await person.get(path, page=1, limit=100, **more), 200, page_of(shape))
+        assert seen == [one["id"] for one in whole["data"]], path
+        assert len(seen) >= 3
+        turned = answered(await person.get(path, cursor="", limit=100, sortOrder="desc", **more), 200, slice_of(shape))
+        assert [one["id"] for one in turned["data"]] == seen[::-1], path
+        separator = "&" if "?" in elsewhere else "?"
+        refused(await person.get(f"{elsewhere}{separator}cursor={before}"), 400, field="cursor")
+        refused(await person.get(path, cursor=f"{before[:-3]}AAA", **more), 400, field="cursor")
+    for id_ in hooks:
+        answered(await agent.delete(f"/webhooks/{id_}"), 200)
+
+
+async def test_a_bare_array_is_bounded_and_its_link_leads_on(user: Person) -> None:
+    await many(user, 1_001)
+    response = await user.get("/tickets", status="open")
+    newest = answered(response, 200, array(LISTED_TICKET))
+    assert len(newest) == 1_000
+    assert [ticket["createdAt"] for ticket in newest] == sorted((one["createdAt"] for one in newest), reverse=True)
+    (address,) = re.findall(r'^<([^>]+)>; rel="next"$', response.headers["Link"])
+    rest = answered(await user.ask("GET", address), 200, slice_of(LISTED_TICKET))
+    assert len(rest["data"]) == 1
+    assert rest["data"][0]["id"] not in {ticket["id"] for ticket in newest}
+    assert rest["data"][0]["createdAt"] <= newest[-1]["createdAt"]
+    refused(await user.get("/tickets/export", format="csv"), 400, "export_too_large")
+    last = newest[0]["number"]
+    answered(await user.get("/tickets/export", format="csv", q=f"number<{last}"), 200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_pages_end_at_ten_thousand_rows_that_exist_and_point_to_cursors(user: Person) -> None:
+    await many(user, 10_001)
+    assert len(answered(await user.get("/tickets", page=100, limit=100), 200, PAGED)["data"]) == 100
+    body = refused(await user.get("/tickets", page=101, limit=100), 400, "page_too_deep", "page")
+    assert "cursor" in body["message"]
+    beyond = answered(await user.get("/tickets", page=102, limit=100), 200, PAGED)
+    assert (beyond["data"], beyond["meta"]["total"]) == ([], 10_001)
+
+
+async def many(person: Person, count: int) -> None:
+    """So many tickets, all visible when this returns."""
+    room = asyncio.Semaphore(32)
+
+    async def one() -> None:
+        async with room:
+            body = {"title": "one of many", "description": ""}
+            response = await person.ask("POST", "/tickets", json=body, headers={"Prefer": "respond-async"})
+            answered(response, 201)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+    async def all_there() -> bool:
+        return bool(answered(await person.get("/tickets/stats"), 200)["total"] == count)
+
+    await eventually(all_there, 60)

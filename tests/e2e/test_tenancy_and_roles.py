@@ -36,6 +36,9 @@ ROWS = [
     Row("GET", "/auth/me", (200, 200, 200, 200, 200)),
     Row("GET", "/tickets", (200, 200, 200, 200, 200)),
     Row("GET", "/tickets/stats", (200, 200, 200, 200, 200)),
+    Row("GET", "/tickets/export?format=csv&createdAfter=2100-01-01", (200, 200, 200, 200, 200)),
+    Row("GET", "/tickets/bulk-update", (405, 405, 405, 405, 405)),
+    Row("POST", "/tickets/bulk-update", (403, 403, 200, 200, 200), {"ids": ["{ticket}"], "changes": TITLE}),
     Row("POST", "/tickets", (201, 201, 201, 201, 201), {"title": "New", "description": ""}),
     Row("GET", "/tickets/{ticket}", (200, 403, 200, 200, 404)),
     Row("PUT", "/tickets/{ticket}", (200, 403, 200, 200, 404), TITLE),
@@ -108,6 +111,8 @@ def filled(template: Any, thing: Mapping[str, str]) -> Any:
     """The path or body with the thing's ids in their places."""
     if isinstance(template, dict):
         return {name: filled(value, thing) for name, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, thing) for value in template]
     return template.format(**thing) if isinstance(template, str) else template
 
 

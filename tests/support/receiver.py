@@ -44,9 +44,11 @@ class Receiver:
             status = self.answers.pop(0) if self.answers else 200
         return web.Response(status=status, headers={"Location": self.url} if 300 <= status < 400 else None)
 
-    async def get(self, count: int, wanted: Callable[[Received], bool] = lambda _: True) -> list[Received]:
+    async def get(
+        self, count: int, wanted: Callable[[Received], bool] = lambda _: True, patience_s: float = PATIENCE_S
+    ) -> list[Received]:
         """The wanted ones, as soon as there are so many."""
-        async with asyncio.timeout(PATIENCE_S), self._more:
+        async with asyncio.timeout(patience_s), self._more:
             await self._more.wait_for(lambda: len(list(filter(wanted, self.received))) >= count)
         return list(filter(wanted, self.received))
 

@@ -115,14 +115,18 @@ ACTIVITY: Final = has(
     ticketId=ID,
     type=one_of(
         *("CREATED", "UPDATED", "COMMENTED", "STATUS_CHANGED", "PRIORITY_CHANGED", "ASSIGNED"),
-        *("COMMENT_EDITED", "COMMENT_DELETED"),  # the newer ones
+        *("COMMENT_EDITED", "COMMENT_DELETED", "ATTACHMENT_ADDED", "ATTACHMENT_REMOVED"),  # the newer ones
     ),
     changes={"type": "object"},
     createdAt=INSTANT,
     actor=PERSON,
 )
+UPLOAD: Final = has(uploadUrl=TEXT, key=TEXT, fileUrl=TEXT)
+ATTACHMENT: Final = has(
+    id=NEW_ID, filename=TEXT, fileUrl=TEXT, fileSize=COUNT, mimeType=TEXT, ticketId=ID, createdAt=INSTANT
+)
 TICKET_DETAIL: Final = has(
-    TICKET, comments=array(COMMENT), attachments={"type": "array"}, activities={**array(ACTIVITY), "minItems": 1}
+    TICKET, comments=array(COMMENT), attachments=array(ATTACHMENT), activities={**array(ACTIVITY), "minItems": 1}
 )
 STATS: Final = has(
     total=COUNT,

@@ -14,17 +14,22 @@ import pytest
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import (
     Actor,
+    AddAttachment,
     AddComment,
+    BeginUpload,
     CreateTicket,
     DeleteComment,
     DeleteTicket,
     EditComment,
     EditTicket,
+    RemoveAttachment,
     TicketCommand,
 )
 from command_api.domain.ticket.decide import decide
 from command_api.domain.ticket.state import Ticket, fold
 from helpdesk.events.ticket import (
+    AttachmentAdded,
+    AttachmentRemoved,
     CommentAdded,
     CommentDeleted,
     TicketAssigned,
@@ -45,6 +50,9 @@ STRANGER = Actor(UUID(int=2), "USER")
 AGENT = Actor(UUID(int=3), "AGENT")
 ADMIN = Actor(UUID(int=4), "ADMIN")
 COMMENT = UUID(int=100)
+FILE = UUID(int=101)
+OBJECT = UUID(int=102)
+DIGEST = "0" * 64
 
 
 # --- what happened --------------------------------------------------------------------------------------------------
@@ -113,6 +121,14 @@ def comment_deleted(by: Actor = REQUESTER, at: datetime = NOON, *, internal: boo
     return CommentDeleted(comment_id=COMMENT, is_internal=internal, by=by.id, at=at)
 
 
+def attached(by: Actor = REQUESTER, at: datetime = NOON) -> AttachmentAdded:
+    return AttachmentAdded(FILE, OBJECT, "scan.png", 5, "image/png", DIGEST, by=by.id, at=at)
+
+
+def attachment_removed(by: Actor = REQUESTER, at: datetime = NOON) -> AttachmentRemoved:
+    return AttachmentRemoved(attachment_id=FILE, by=by.id, at=at)
+
+
 # --- what is asked --------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +162,18 @@ def edit_comment(by: Actor = REQUESTER, content: str | None = "Quick!", id_: UUI
 
 def delete_comment(by: Actor = REQUESTER, id_: UUID = COMMENT) -> DeleteComment:
     return DeleteComment(comment_id=id_, by=by, at=LATER)
+
+
+def begin_upload(by: Actor = REQUESTER) -> BeginUpload:
+    return BeginUpload(by=by, at=LATER)
+
+
+def attach(by: Actor = REQUESTER) -> AddAttachment:
+    return AddAttachment(FILE, OBJECT, "scan.png", 5, "image/png", DIGEST, by=by, at=LATER)
+
+
+def remove_attachment(by: Actor = REQUESTER, id_: UUID = FILE) -> RemoveAttachment:
+    return RemoveAttachment(attachment_id=id_, by=by, at=LATER)
 
 
 def delete(by: Actor = ADMIN) -> DeleteTicket:

@@ -1,7 +1,8 @@
 """Read-your-writes: wait until the views have applied what a caller wrote.
 
 A write is visible when its streams have reached their versions in the guard that the views move in the same
-transaction. One query asks for all waiters of a process; the consumer's NOTIFY wakes it; nobody polls.
+transaction, whose NOTIFY says which; so mostly nobody asks. Where it says nothing (too many at once), or said it before
+somebody waited, one query asks for all waiters of a process. Nobody polls.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import base64
 import binascii
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +19,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from helpdesk import told
 from helpdesk.postgres.arrays import array
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
@@ -28,6 +31,8 @@ BOUND_S: Final = 1.0
 UNTOLD_S: Final = 0.01
 """Who has just written waits to be told; if nobody tells for so long the database is asked, for the telling may have
 come before the wait."""
+REMEMBERED: Final = 4_096
+"""Streams of which it is remembered what was told: whoever begins to wait a moment later finds it here."""
 MAX_TOKEN_STREAMS: Final = 50
 _STREAM_TYPE: Final = re.compile(r"[a-z][a-z_]{0,39}")
 
@@ -70,6 +75,7 @@ def _plausible(position: Position) -> bool:
 @dataclass(eq=False, slots=True)
 class _Waiter:
     positions: list[Position]
+    wanted: list[tuple[str, int]]
     done: asyncio.Future[None]
 
 
@@ -80,6 +86,7 @@ class Applied:
         self._dsn, self._schema = dsn, schema
         self._query = f"select {schema}.applied(%s, %s, %s, %s)"
         self._waiters: set[_Waiter] = set()
+        self._told: OrderedDict[str, int] = OrderedDict()
         self._dirty = asyncio.Event()
         self._asking_soon = False
         self._behind = False
@@ -94,9 +101,11 @@ class Applied:
         """
         if self._behind or not self._connected.is_set():
             return False
-        waiter = _Waiter(list(positions), asyncio.get_running_loop().create_future())
-        if not waiter.positions:
+        asked = list(positions)
+        wanted = [(told.name_of(one.stream), one.version) for one in asked]
+        if self._known(wanted):
             return True
+        waiter = _Waiter(asked, wanted, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         if not ours:
             self._dirty.set()  # most probably it is there already
@@ -113,6 +122,19 @@ class Applied:
             return True
         finally:
             self._waiters.discard(waiter)
+
+    def _known(self, wanted: Iterable[tuple[str, int]]) -> bool:
+        return all(self._told.get(name, -1) >= version for name, version in wanted)
+
+    def _hear(self, note: str) -> None:
+        for name, version in told.heard(note):
+            self._told[name] = version
+            self._told.move_to_end(name)
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        for waiter in self._waiters:
+            if not waiter.done.done() and self._known(waiter.wanted):
+                waiter.done.set_result(None)
 
     def _ask(self) -> None:
         self._asking_soon = False
@@ -137,6 +159,7 @@ class Applied:
                     await connect(self._dsn, name=f"{self._schema}-listen") as listening,
                 ):
                     await listening.execute(f"listen {self._schema}_applied")
+                    self._told.clear()  # a server that crashed may have taken back what it told
                     self._behind = False
                     self._dirty.set()  # those who waited while the connection was lost
                     self._connected.set()
@@ -150,9 +173,11 @@ class Applied:
             await pause(0.5)
 
     async def _listen(self, connection: Connection) -> None:
-        async for _ in connection.notifies():
+        async for notice in connection.notifies():
             self._behind = False
-            if self._waiters:
+            if notice.payload:
+                self._hear(notice.payload)
+            elif self._waiters:
                 self._dirty.set()
         raise psycopg.OperationalError("the connection that listens has ended")
 

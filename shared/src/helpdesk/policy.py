@@ -20,6 +20,25 @@ _ADMIN = ("tickets:read:any", "tickets:write:any", "tickets:delete:any", "users:
 SCOPES: Final[dict[str, tuple[str, ...]]] = {USER: _USER, AGENT: _AGENT, ADMIN: _ADMIN}
 """The scopes that a token of each role carries and that clients read, in the contract's order."""
 
+_STAFF_RIGHTS = frozenset({"webhooks:read", "webhooks:write"})
+_RIGHTS: Final[dict[str, frozenset[str]]] = {
+    USER: frozenset(),
+    AGENT: _STAFF_RIGHTS | {"users:read"},
+    ADMIN: _STAFF_RIGHTS
+    | {
+        "tenants:read",
+        "tenants:write",
+        "audit:read",
+        "exports:read",
+        "keys:read",
+        "keys:write",
+        "templates:read",
+        "templates:write",
+        "comments:redact",
+    },
+}
+"""What each role may do beyond its scopes (contract §13): the scopes themselves are words that clients know."""
+
 STAFF: Final = frozenset({AGENT, ADMIN})
 """Those who see internal notes and work on the tickets of others."""
 
@@ -40,6 +59,11 @@ def reach(role: str, right: str) -> Reach:
     return Reach.OWN if f"{right}:own" in scopes else Reach.NONE
 
 
+def may(role: str, right: str) -> bool:
+    """Whether `role` has `right` (such as ``users:write``) at all. How far it goes, its rule asks with `reach`."""
+    return reach(role, right) is not Reach.NONE or right in _RIGHTS.get(role, frozenset())
+
+
 def is_staff(role: str) -> bool:
     """Whether the role belongs to the tenant's own people (agents and admins)."""
     return role in STAFF
@@ -47,4 +71,4 @@ def is_staff(role: str) -> bool:
 
 def may_manage_webhooks(role: str) -> bool:
     """Contract §9: admins and agents."""
-    return role in STAFF
+    return may(role, "webhooks:write")

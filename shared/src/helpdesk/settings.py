@@ -5,12 +5,22 @@ A service's own settings derive from the classes below; every field becomes a li
 
 import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal, NoReturn, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Annotated, Final, Literal, NoReturn, TypeAlias, TypeVar
 
 import limits
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -26,6 +36,9 @@ def _dsn(value: str) -> str:
 
 Dsn: TypeAlias = Annotated[str, AfterValidator(_dsn)]
 """A PostgreSQL connection string, checked in form when a process starts."""
+
+
+LEAST_SECRET_BYTES: Final = 32
 
 
 class Settings(BaseSettings):
@@ -69,11 +82,41 @@ class KafkaSettings(Settings):
 class TokenSettings(Settings):
     """How access tokens are verified."""
 
-    jwt_jwks_file: FilePath = Field(
-        description="Path of the JSON Web Key Set with the public keys that tokens are checked by."
+    jwt_algorithm: Literal["EdDSA", "HS256"] = Field(
+        "EdDSA", description="How tokens are signed: with a key pair (EdDSA), or with one shared secret (HS256)."
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, validate_default=True, description="For HS256: the secret that signs and checks, 32 bytes or more."
+    )
+    jwt_jwks_file: FilePath | None = Field(
+        None,
+        validate_default=True,
+        description="For EdDSA: path of the JSON Web Key Set with the public keys that tokens are checked by.",
     )
     jwt_issuer: str = Field("acme-tickets", description="The `iss` of our tokens.")
     jwt_audience: str = Field("acme-tickets", description="The `aud` of our tokens.")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("jwt_algorithm") == "HS256":
+            if value is None:
+                raise ValueError("is missing")
+            if len(value.get_secret_value().encode()) < LEAST_SECRET_BYTES:
+                raise ValueError(f"must have at least {LEAST_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("jwt_jwks_file")
+    @classmethod
+    def _has_keys(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return demand_key_file(value, info)
+
+
+def demand_key_file(value: Path | None, info: ValidationInfo) -> Path | None:
+    """For a validator: with EdDSA there must be a file."""
+    if value is None and info.data.get("jwt_algorithm") == "EdDSA":
+        raise ValueError("is missing")
+    return value
 
 
 class CursorSettings(Settings):
@@ -123,6 +166,28 @@ class RateSettings(Settings):
     )
     service_trusted_proxies: Networks = Field(
         (), description="Networks whose X-Forwarded-For is believed, as CIDRs separated by commas: the gateway's."
+    )
+
+
+class StorageSettings(Settings):
+    """Where files are."""
+
+    public_origin: str = Field(
+        "http://localhost:8080",
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="The gateway's address as clients know it; the addresses of files begin with it.",
+    )
+    s3_endpoint: str = Field(pattern=r"^https?://[^/?#\s]+/?$", description="Address of the file store (S3).")
+    s3_public_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#\s]+/?)?$",
+        description="Its address as clients know it, when they are to reach it directly; else they go by our origin.",
+    )
+    s3_region: str = Field("us-east-1", description="Region of the file store.")
+    s3_access_key: SecretStr = Field(min_length=1, description="Access key of the file store.")
+    s3_secret_key: SecretStr = Field(min_length=1, description="Secret key of the file store.")
+    s3_bucket: str = Field(
+        "attachments", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket of attachments."
     )
 
 

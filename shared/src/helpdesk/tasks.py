@@ -1,7 +1,8 @@
 """Tasks that try again for ever, and still end when they are told to."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 
@@ -35,6 +36,17 @@ async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
                 tasks.create_task(one)
 
     await asyncio.create_task(group())
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """`work`, which should go on for ever, for as long as the block lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:

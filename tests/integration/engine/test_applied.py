@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest_asyncio
 
+from helpdesk import told
 from helpdesk.consistency import Applied, Position
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
@@ -30,10 +31,13 @@ class Views:
     projector: Connection
     applied: Applied
 
-    async def reach(self, stream: Stream, version: int) -> None:
+    async def reach(self, stream: Stream, version: int, note: str = "") -> None:
         async with self.projector.transaction():
             await self.projector.execute(MOVE, (stream.tenant_id, stream.type, stream.id, version))
-            await self.projector.execute("notify views_applied")
+            await self.tell(note)
+
+    async def tell(self, note: str) -> None:
+        await self.projector.execute("select pg_notify('views_applied', %s)", (note,))
 
 
 @pytest_asyncio.fixture
@@ -73,6 +77,42 @@ async def test_who_waits_is_told_when_the_views_are_there(views: Views) -> None:
     assert not both.done()
     await views.reach(second, 2)
     assert await both
+
+
+async def test_what_is_told_need_not_be_asked(views: Views) -> None:
+    """Nothing stands in the guard, so whoever asked would wait in vain."""
+    first, second = new_stream(), new_stream()
+    both = asyncio.create_task(views.applied.wait([Position(first, 2), Position(second, 1)], 10))
+    await views.tell(told.note([(first, 2)]))
+    await views.tell(told.note([(second, 1)]))
+    assert await both
+    assert await views.applied.wait([Position(first, 2)], 0.05), "what was told a moment ago is remembered"
+    assert not await views.applied.wait([Position(first, 3)], 0.05)
+
+
+async def test_a_note_of_another_tenants_stream_of_the_same_id_does_not_count(views: Views) -> None:
+    stream = new_stream()
+    wait = asyncio.create_task(views.applied.wait([Position(stream, 1)], 0.3))
+    await views.tell(told.note([(Stream(uuid4(), stream.type, stream.id), 5)]))
+    assert not await wait
+
+
+async def test_a_note_that_would_be_too_long_says_nothing_and_whoever_waits_asks(views: Views) -> None:
+    stream, others = new_stream(), [(new_stream(), 1) for _ in range(200)]
+    assert told.note(others) == ""
+    wait = asyncio.create_task(views.applied.wait([Position(stream, 1)], 10))
+    await views.reach(stream, 1, told.note(others))
+    assert await wait
+
+
+async def test_after_a_lost_connection_nothing_is_known_that_was_told_before(views: Views) -> None:
+    """The server may have crashed, and taken the last commits back."""
+    stream = new_stream()
+    await views.tell(told.note([(stream, 1)]))
+    await eventually_true(lambda: views.applied.wait([Position(stream, 1)], 0.05))
+    await views.engine.sql(f"select pg_terminate_backend(pid) from ({BACKENDS}) b")
+    await eventually(lambda: not views.applied._connected.is_set())
+    assert not await views.applied.connected_wait([Position(stream, 1)], 1)
 
 
 async def test_many_wait_at_once_and_each_is_told_of_its_own(views: Views) -> None:

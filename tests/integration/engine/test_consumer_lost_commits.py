@@ -77,8 +77,8 @@ async def test_a_move_whose_answer_was_lost_can_be_made_again_and_no_other(views
     step = Move(stood, replace(stood, next_offset=9, event_id=uuid4()))
     async with views.pool.connection() as connection:
         await consumer.set(connection, "a-topic", [stood])
-        await consumer.move(connection, "a-topic", [step], tell=False)
-        await consumer.move(connection, "a-topic", [step], tell=False)
+        await consumer.move(connection, "a-topic", [step], note=None)
+        await consumer.move(connection, "a-topic", [step], note=None)
         with pytest.raises(psycopg.Error) as refused:
-            await consumer.move(connection, "a-topic", [Move(stood, replace(stood, next_offset=8))], tell=False)
+            await consumer.move(connection, "a-topic", [Move(stood, replace(stood, next_offset=8))], note=None)
     assert refused.value.sqlstate == DISPLACED

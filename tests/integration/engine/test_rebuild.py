@@ -47,6 +47,7 @@ left join views.stream_guard g using (tenant_id, stream_type, stream_id) where e
 CONTENT = """
 select (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.tickets t),
        (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.comments t),
+       (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.attachments t),
        (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.activities t),
        (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.people t),
        (select coalesce(sum(hashtextextended(t::text, 0)), 0) from views.tenants t),

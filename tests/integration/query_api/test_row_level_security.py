@@ -6,7 +6,7 @@ from psycopg.errors import InsufficientPrivilege
 from helpdesk.postgres.pool import connect
 from integration.query_api.views import Views
 
-TABLES = ("tenants", "people", "tickets", "comments", "activities")
+TABLES = ("tenants", "people", "tickets", "comments", "attachments", "activities")
 
 
 async def test_without_a_tenant_the_query_apis_login_sees_no_row(views: Views) -> None:

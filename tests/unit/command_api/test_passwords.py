@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import argon2
+import bcrypt
 import pytest
 
 from command_api.passwords import EXACTLY, Passwords
@@ -21,10 +22,14 @@ def passwords(tmp_path: Path) -> Iterator[Passwords]:
             "kafka_bootstrap_servers": "127.0.0.1:9092",
             "command_api_database_url": DSN,
             "command_api_relay_database_url": DSN,
+            "command_api_worker_database_url": DSN,
             "command_api_views_database_url": DSN,
             "command_api_notices_database_url": DSN,
             "jwt_jwks_file": tmp_path / "jwks.json",
             "jwt_signing_key_file": tmp_path / "jwt.pem",
+            "s3_endpoint": "http://127.0.0.1:9000",
+            "s3_access_key": "key",
+            "s3_secret_key": "hidden",
             "password_memory_kib": 64,
             "password_passes": 1,
         }
@@ -74,3 +79,23 @@ async def test_a_hash_that_is_none_opens_to_nothing(passwords: Passwords) -> Non
 
 async def test_the_dummy_opens_nothing(passwords: Passwords) -> None:
     assert await passwords.matching("nobody has this password", [], EXACTLY) == []
+
+
+@pytest.mark.parametrize("prefix", [b"$2a$", b"$2b$", b"$2y$"])
+async def test_a_hash_of_an_older_system_opens_and_is_outdated(passwords: Passwords, prefix: bytes) -> None:
+    old = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).replace(b"$2b$", prefix).decode()
+    assert await passwords.matching("correct horse", [old], 1) == [0]
+    assert await passwords.matching("Correct horse", [old], 1) == []
+    assert passwords.is_outdated(old)
+    assert not passwords.is_outdated(await passwords.hash("correct horse"))
+
+
+async def test_bcrypt_has_always_read_72_bytes(passwords: Passwords) -> None:
+    old = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
+    assert await passwords.matching("x" * 100, [old], 1) == [0]
+    assert await passwords.matching("a", ["$2b$04$broken", "$2b$"], 2) == []
+
+
+async def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
+    assert passwords.is_outdated(argon2.PasswordHasher(1, 128, 1).hash("x"))
+    assert not passwords.is_outdated("no hash at all")

@@ -19,10 +19,14 @@ def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
         "COMMAND_API_DATABASE_URL": DSN,
         "COMMAND_API_RELAY_DATABASE_URL": DSN,
+        "COMMAND_API_WORKER_DATABASE_URL": DSN,
         "COMMAND_API_VIEWS_DATABASE_URL": DSN,
         "COMMAND_API_NOTICES_DATABASE_URL": DSN,
         "JWT_JWKS_FILE": str(tmp_path / "jwks.json"),
         "JWT_SIGNING_KEY_FILE": str(tmp_path / "jwt.pem"),
+        "S3_ENDPOINT": "http://127.0.0.1:9000",
+        "S3_ACCESS_KEY": "key",
+        "S3_SECRET_KEY": "hunter2",
         "MIGRATE_DATABASE_URL": DSN,
         "PROJECTOR_DATABASE_URL": DSN,
         "PROJECTOR_EVENTS_DATABASE_URL": DSN,
@@ -36,6 +40,7 @@ REQUIRED = [
     "KAFKA_BOOTSTRAP_SERVERS",
     "COMMAND_API_DATABASE_URL",
     "COMMAND_API_RELAY_DATABASE_URL",
+    "COMMAND_API_WORKER_DATABASE_URL",
     "COMMAND_API_VIEWS_DATABASE_URL",
     "COMMAND_API_NOTICES_DATABASE_URL",
     "JWT_JWKS_FILE",
@@ -90,6 +95,9 @@ def test_a_missing_variable_is_named(
         ("TOPIC_PREFIX", "Hunter2!"),
         ("TOPIC_PARTITIONS", "0"),
         ("RELAY_SHARDS", "7"),
+        ("JWT_ALGORITHM", "none"),
+        ("REFRESH_ROTATION", "hunter2"),
+        ("SELF_SERVICE_TENANTS", "hunter2"),
         ("LOG_LEVEL", "hunter2"),
         ("LOG_FORMAT", "hunter2"),
     ],
@@ -124,3 +132,33 @@ def test_settings_do_not_change_and_every_one_is_described() -> None:
         settings.command_api_port = 1
     for model in (CommandMigrateSettings, ProjectorSettings):
         assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [(None, "is missing"), ("", "is missing"), ("hunter2", "must have at least 32 bytes"), ("x" * 31, "must have")],
+)
+@pytest.mark.usefixtures("variables")
+def test_a_shared_secret_must_be_there_and_long_enough(
+    secret: str | None, problem: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JWT_ALGORITHM", "HS256")
+    if secret is not None:
+        monkeypatch.setenv("JWT_SECRET", secret)
+    with pytest.raises(SystemExit) as end:
+        load(CommandSettings)
+    assert end.value.code == 78
+    told = capsys.readouterr().err
+    assert told.startswith(f"configuration: JWT_SECRET: {problem}")
+    assert "hunter2" not in told
+
+
+@pytest.mark.usefixtures("variables")
+def test_with_a_shared_secret_no_key_file_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_ALGORITHM", "HS256")
+    monkeypatch.setenv("JWT_SECRET", "ü" * 16)
+    monkeypatch.delenv("JWT_JWKS_FILE")
+    monkeypatch.delenv("JWT_SIGNING_KEY_FILE")
+    settings = load(CommandSettings)
+    assert (settings.jwt_jwks_file, settings.jwt_signing_key_file) == (None, None)
+    assert "ü" not in repr(settings)

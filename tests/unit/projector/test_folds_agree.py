@@ -12,12 +12,14 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import (
     UNSET,
     Actor,
+    AddAttachment,
     AddComment,
     CreateTicket,
     DeleteComment,
     DeleteTicket,
     EditComment,
     EditTicket,
+    RemoveAttachment,
     TicketCommand,
 )
 from command_api.domain.ticket.decide import decide
@@ -26,7 +28,8 @@ from helpdesk.events.ticket import TicketEvent
 from helpdesk.folds import activities
 from helpdesk.folds import ticket as shared
 from helpdesk.recorded import Stream
-from projector.domain import comments, tickets
+from projector.domain import attachments, comments, tickets
+from projector.domain.attachments import AttachmentRow
 from projector.domain.comments import CommentRow
 from projector.domain.tickets import TicketRow
 from support.tickets import ADMIN, AGENT, NOON, REQUESTER, STRANGER
@@ -84,6 +87,18 @@ COMMANDS: st.SearchStrategy[TicketCommand] = st.one_of(
     st.builds(AddComment, comment_id=IDS, content=WORDS, is_internal=st.just(False), by=st.just(REQUESTER), at=MOMENTS),
     st.builds(EditComment, comment_id=IDS, content=st.none() | WORDS, by=ACTORS, at=MOMENTS),
     st.builds(DeleteComment, comment_id=IDS, by=ACTORS, at=MOMENTS),
+    st.builds(
+        AddAttachment,
+        attachment_id=IDS,
+        object_id=IDS,
+        filename=WORDS,
+        file_size=st.integers(0, 9),
+        mime_type=WORDS,
+        sha256=WORDS,
+        by=ACTORS,
+        at=MOMENTS,
+    ),
+    st.builds(RemoveAttachment, attachment_id=IDS, by=ACTORS, at=MOMENTS),
     st.builds(DeleteTicket, by=st.sampled_from([REQUESTER, AGENT]) | ACTORS, at=MOMENTS),
     CREATES,
 )
@@ -151,6 +166,7 @@ def test_the_views_cut_into_any_batches_are_the_views_folded_at_once_and_agree_w
     events = [event for command in told(commands) for event in command]
     row: TicketRow | None = None
     standing: dict[UUID, CommentRow] = {}
+    files: dict[UUID, AttachmentRow] = {}
     at = 0
     while at < len(events):
         count = data.draw(st.integers(1, 6))
@@ -159,8 +175,11 @@ def test_the_views_cut_into_any_batches_are_the_views_folded_at_once_and_agree_w
         row = tickets.after(row, batch, at, STREAM)
         known = {id_: standing[id_] for id_ in comments.touched(batch) if id_ in standing}  # as the store loads them
         standing |= comments.after(known, batch)
+        loaded = {id_: files[id_] for id_ in attachments.touched(batch) if id_ in files}
+        files |= attachments.after(loaded, batch)
     assert row == tickets.after(None, events, len(events), STREAM)
     assert standing == comments.after({}, events)
+    assert files == attachments.after({}, events)
 
     ticket = fold(events)
     assert ticket is not None
@@ -174,6 +193,12 @@ def test_the_views_cut_into_any_batches_are_the_views_folded_at_once_and_agree_w
         for name in ("content", "is_internal", "author_id", "created_at", "updated_at"):
             assert getattr(visible[id_], name) == getattr(comment, name)
     assert all(one.content == "" for one in standing.values() if one.deleted)
+    assert {id_ for id_, one in files.items() if not one.deleted} == set(ticket.attachments)
+    assert {id_ for id_, one in files.items() if one.deleted} == ticket.removed_attachments
+    for id_, file in ticket.attachments.items():
+        for name in ("object_id", "filename", "file_size", "mime_type", "created_at"):
+            assert getattr(files[id_], name) == getattr(file, name)
+    assert all(one.filename == "" for one in files.values() if one.deleted)
 
 
 @given(STORIES)

@@ -8,6 +8,8 @@ KNOWN = addresses(
             "/api/v1/tickets": {"get": {}, "post": {}, "parameters": []},
             "/api/v1/tickets/{id}": {"get": {}, "delete": {}},
             "/api/v1/tickets/bulk-update": {"post": {}},
+            "/api/v1/tickets/{id}/files/{file}": {"delete": {}},
+            "/api/v1/tickets/{id}/files/upload-url": {"post": {}},
             "/.well-known/jwks.json": {"get": {}},
         }
     }
@@ -21,6 +23,8 @@ def test_an_address_of_ours_tells_its_methods_and_head_goes_with_get() -> None:
 
 def test_a_static_path_wins_over_a_template() -> None:
     assert allowed(KNOWN, "/api/v1/tickets/bulk-update") == ["POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42/files/upload-url") == ["POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42/files/43") == ["DELETE"]
 
 
 def test_an_address_is_taken_whole_and_literally() -> None:

@@ -51,7 +51,9 @@ class Keys:
 
     @property
     def settings(self) -> TokenSettings:
-        return TokenSettings(jwt_jwks_file=self.jwks, jwt_issuer="us", jwt_audience="helpdesk")
+        return TokenSettings.model_validate(
+            {"jwt_jwks_file": self.jwks, "jwt_issuer": "us", "jwt_audience": "helpdesk"}
+        )
 
     def issuer(self, lifetime_s: int = DAY_S) -> Issuer:
         return Issuer(self.pem, self.settings, lifetime_s)
@@ -204,6 +206,77 @@ def test_a_rotated_key_is_found_without_a_restart(keys: Keys, monkeypatch: pytes
     later(monkeypatch)
     assert verifier.verify(issued(keys)).user_id == PERSON
     assert verifier.verify(before).user_id == PERSON
+
+
+def test_of_two_keys_both_count_until_one_leaves(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a rotation goes: the new key comes, tokens of the old one live on, the old key goes and they with it."""
+    verifier, of_old = keys.verifier(), issued(keys)
+    keys.rotate(keep=True)
+    of_new = issued(keys)
+    later(monkeypatch)
+    for token in (of_old, of_new, of_old):
+        assert verifier.verify(token).user_id == PERSON
+    newest = json.loads(keys.jwks.read_text())["keys"][-1:]
+    keys.jwks.write_text(json.dumps({"keys": newest}))
+    for _ in range(3):  # the file is read again every five seconds
+        later(monkeypatch)
+    assert verifier.verify(of_new).user_id == PERSON
+    with pytest.raises(InvalidToken):
+        verifier.verify(of_old)
+
+
+# --- one shared secret instead ----------------------------------------------------------------------------------------
+
+SECRET = "a secret of at least thirty-two bytes"
+
+
+def shared(secret: str = SECRET, **fields: Any) -> TokenSettings:
+    values = {"jwt_algorithm": "HS256", "jwt_secret": secret, "jwt_issuer": "us", "jwt_audience": "helpdesk"}
+    return TokenSettings.model_validate(values | fields)
+
+
+def signed(settings: TokenSettings) -> str:
+    issuer = Issuer(None, settings, DAY_S)
+    return issuer.issue(tenant_id=TENANT, user_id=PERSON, email="ada@x.y", role="USER", now=datetime.now(UTC))
+
+
+def test_a_shared_secret_signs_and_checks_and_needs_no_key_file() -> None:
+    token = signed(shared())
+    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+    assert Verifier(shared()).verify(token).user_id == PERSON
+    with pytest.raises(InvalidToken):
+        Verifier(shared("another secret of thirty-two bytes")).verify(token)
+
+
+def test_one_algorithm_counts_and_no_other(keys: Keys) -> None:
+    both = shared(jwt_jwks_file=keys.jwks)
+    with pytest.raises(InvalidToken):
+        Verifier(both).verify(issued(keys))
+    with pytest.raises(InvalidToken):
+        keys.verifier().verify(signed(both))
+    payload = signed(both).split(".")[1]
+    for algorithm in ("none", "HS512", "hs256", "EdDSA"):
+        head = _base64(json.dumps({"alg": algorithm, "typ": "JWT"}).encode())
+        mac = hmac.digest(SECRET.encode(), f"{head}.{payload}".encode(), "sha256")
+        with pytest.raises(InvalidToken):
+            Verifier(both).verify(f"{head}.{payload}.{_base64(mac)}")
+
+
+@pytest.mark.parametrize(
+    "kid", ["../../x", "/etc/passwd", "' or 1=1 --", "\u0000", "a" * 5_000, "https://evil.example"]
+)
+def test_a_key_id_is_a_name_and_no_place(keys: Keys, kid: str) -> None:
+    claims = jwt.decode(issued(keys), options={"verify_signature": False})
+    for key, algorithm in ((keys.key, "EdDSA"), (b"\0" * 32, "HS256")):
+        with pytest.raises(InvalidToken):
+            keys.verifier().verify(jwt.encode(claims, key, algorithm, headers={"kid": kid}))
+
+
+def test_a_huge_token_is_not_read(keys: Keys) -> None:
+    claims = jwt.decode(issued(keys), options={"verify_signature": False}) | {"more": "x" * 100_000}
+    huge = jwt.encode(claims, keys.key, "EdDSA", headers={"kid": thumbprint(keys.key)})
+    with pytest.raises(InvalidToken, match="too long"):
+        keys.verifier().verify(huge)
 
 
 def test_forged_key_ids_do_not_make_us_read_the_file_at_every_request(

@@ -10,6 +10,8 @@ import pytest
 
 from helpdesk import wire
 from helpdesk.events.ticket import (
+    AttachmentAdded,
+    AttachmentRemoved,
     CommentAdded,
     CommentDeleted,
     CommentEdited,
@@ -128,6 +130,25 @@ def test_internal_notes_have_types_of_their_own() -> None:
     assert list(told([CREATED], [TicketDeleted(by=AGENT, at=NOON)])) == ["ticket.deleted"]
 
 
+def test_files_are_told_by_their_names_and_digests_and_are_no_update() -> None:
+    file, stored = uuid4(), uuid4()
+    added = AttachmentAdded(file, stored, "scan.png", 5, "image/png", "0" * 64, by=REQUESTER, at=NOON)
+    found = told([CREATED], [added])
+    assert list(found) == ["attachment.added"]
+    assert found["attachment.added"] == {
+        "ticketId": str(TICKET),
+        "title": "Printer on fire",
+        "attachmentId": str(file),
+        "addedBy": str(REQUESTER),
+        "filename": "scan.png",
+        "fileSize": 5,
+        "mimeType": "image/png",
+        "sha256": "0" * 64,
+    }
+    removed = AttachmentRemoved(attachment_id=file, by=AGENT, at=NOON)
+    assert list(told([CREATED], [added], [removed])) == ["attachment.removed"]
+
+
 def test_a_body_says_what_when_who_and_how_the_ticket_stands() -> None:
     command = history([CREATED], [CLOSED])[-1]
     _, closed = messages_of(command)
@@ -178,6 +199,8 @@ def test_an_endpoint_hears_nothing_of_the_time_before_it() -> None:
         (["ticket.*"], "comment.added", False),
         (["COMMENT_ADDED", "comment.*"], "comment.internal_added", False),
         (["comment.internal_added"], "comment.internal_added", True),
+        (["attachment.*"], "attachment.added", True),
+        (["ticket.*", "comment.*"], "attachment.added", False),
     ],
 )
 def test_filters_match_exactly_or_by_family_but_notes_only_by_name(

@@ -48,6 +48,7 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "COMMAND_API_PORT": str(ports.command_api),
         "COMMAND_API_DATABASE_URL": dsn("command_api"),
         "COMMAND_API_RELAY_DATABASE_URL": dsn("command_relay"),
+        "COMMAND_API_WORKER_DATABASE_URL": dsn("command_worker"),
         "COMMAND_API_VIEWS_DATABASE_URL": dsn("views_progress"),
         "COMMAND_API_NOTICES_DATABASE_URL": dsn("notices_progress"),
         "JWT_SIGNING_KEY_FILE": str(folder / SIGNING_KEY),

@@ -18,7 +18,7 @@ class Service:
 
 
 SERVICES = (
-    Service("command_api", ("serve", "relay")),
+    Service("command_api", ("serve", "relay", "worker")),
     Service("projector", ("run",)),
     Service("query_api", ("serve",)),
     Service("webhook_dispatcher", ("serve", "intake", "send", "relay")),

@@ -4,11 +4,11 @@ import asyncio
 import sys
 from uuid import UUID, uuid4
 
-from command_api.app import build_app, migrate, new_epoch, rebuild_topic, relay_job, service
+from command_api.app import build_app, collector, migrate, new_epoch, rebuild_topic, relay_job, service
 from command_api.execute import new_command
 from command_api.operate import COMMANDS, arguments, operate
 from command_api.seed import seed
-from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
 from helpdesk.commands import run_command
 from helpdesk.consistency import Position
 from helpdesk.events.operations import SystemProbed
@@ -21,19 +21,31 @@ from helpdesk.recorded import Stream
 from helpdesk.settings import MigrateSettings, load
 
 USAGE = (
-    "usage: python -m command_api all | serve | relay | migrate | seed | probe | rebuild-topic | new-epoch"
+    "usage: python -m command_api all | serve | relay | worker | migrate | seed | probe | rebuild-topic | new-epoch"
     " | close-tenant | redact | purge"
 )
 NOBODY = UUID(int=0)
 PROBE_BOUND_S = 20.0
 
 
-async def run(settings: CommandSettings, *, relaying: bool) -> None:
-    """Serve commands, with the relay in the same process or without."""
-    state = RelayState() if relaying else None
+async def run(settings: CommandSettings) -> None:
+    """Serve commands."""
     async with service(settings) as parts:
-        jobs: list[Job] = [*parts.jobs, *([relay_job(settings, state)] if state else [])]
+        await serve(edge(build_app(parts)), settings.host, settings.command_api_port, parts.jobs)
+
+
+async def everything(settings: CommandSettings) -> None:
+    """Serve commands, with the relay and the worker in the same process."""
+    state = RelayState()
+    async with service(settings) as parts, collector(settings) as files:
+        jobs: list[Job] = [*parts.jobs, relay_job(settings, state), files.run]
         await serve(edge(build_app(parts, state)), settings.host, settings.command_api_port, jobs)
+
+
+async def work(settings: WorkerSettings) -> None:
+    """Look after files."""
+    async with collector(settings) as files:
+        await run_jobs([files.run])
 
 
 async def plant(settings: CommandSettings) -> None:
@@ -71,8 +83,12 @@ async def _endless(job: Job) -> None:
 def main(argv: list[str]) -> None:
     """Run one entry point."""
     match argv:
-        case ["all" | "serve" as part]:
-            run_process(run(configured("command-api", CommandSettings), relaying=part == "all"))
+        case ["all"]:
+            run_process(everything(configured("command-api", CommandSettings)))
+        case ["serve"]:
+            run_process(run(configured("command-api", CommandSettings)))
+        case ["worker"]:
+            run_process(work(configured("command-api", WorkerSettings)))
         case ["relay"]:
             run_process(run_jobs([relay_job(configured("command-api", RelaySettings), RelayState())]))
         case ["migrate"]:

@@ -1,6 +1,7 @@
-"""Accounts: register, sign in, refresh. The events and the private rows of a command are one transaction."""
+"""Accounts: how they begin, and how one signs in. The events and the private rows of a command are one transaction."""
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,18 +9,21 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
-from command_api import store
+from command_api import store, store_accounts
 from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import CreateTenant
 from command_api.domain.tenant import decide as decide_tenant
 from command_api.domain.user import RegisterUser
 from command_api.domain.user import decide as decide_user
-from command_api.execute import Commands, new_command
+from command_api.execute import Cause, Commands, new_command
 from command_api.passwords import EXACTLY, Passwords
+from command_api.settings import CommandSettings
+from command_api.store_accounts import RefreshToken
 from helpdesk.auth.tokens import Issuer
 from helpdesk.consistency import Position
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.ids import new_id
+from helpdesk.policy import ADMIN
 from helpdesk.recorded import Stream
 
 OPERATOR: Final = UUID(int=0)
@@ -39,7 +43,7 @@ class TenantRequired(Exception):
 
 
 class BadRefreshToken(Exception):
-    """Unknown, expired, or its user is disabled."""
+    """Unknown, expired, ended or used before, or its user is disabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class Account:
     tenant_id: UUID
     person: store.Person
     positions: list[Position]
-    visible: bool = True
+    visible: bool | None = True
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,10 @@ class Session:
 class Accounts:
     """What the identity routes and the seeding do."""
 
-    def __init__(self, commands: Commands, passwords: Passwords, issuer: Issuer, refresh_s: int) -> None:
+    def __init__(self, commands: Commands, passwords: Passwords, issuer: Issuer, settings: CommandSettings) -> None:
         self._commands, self._passwords, self._issuer = commands, passwords, issuer
-        self._refresh = timedelta(seconds=refresh_s)
+        self._refresh = timedelta(seconds=settings.refresh_token_seconds)
+        self._rotates, self._founding = settings.refresh_rotation, settings.self_service_tenants
 
     async def create_tenant(self, *, name: str, slug: str, id_: UUID, at: datetime) -> None:
         """A new tenant, by the operator. Raises Rejected(slug_taken)."""
@@ -89,14 +95,17 @@ class Accounts:
         self,
         *,
         email: str,
-        password: str,
+        password: str | None,
         name: str,
         role: str = "USER",
         slug: str | None = None,
         tenant_id: UUID | None = None,
         by: UUID | None = None,
+        cause: Cause | None = None,
     ) -> Account:
-        """A new account in the tenant of this slug or id. `by` an operator passes a closed registration.
+        """A new account in the tenant of this slug or id; without a password it is an invitation.
+
+        `by` an admin or operator passes a closed registration.
 
         Raises NoSuchTenant, Rejected (registration_closed, email_taken).
         """
@@ -105,11 +114,18 @@ class Accounts:
             raise NoSuchTenant
         user_id, at = new_id(), self._commands.clock()
         command = RegisterUser(
-            email=email, name=name, role=role, is_open=tenant.is_open or by is not None, by=by or user_id, at=at
+            email=email,
+            name=name,
+            role=role,
+            is_open=tenant.is_open or by is not None,
+            by=by or user_id,
+            at=at,
+            invitation_id=uuid4() if password is None else None,
         )
         events = decide_user([], command)
-        password_hash = await self._passwords.hash(password)
-        stream, cause = Stream(tenant.tenant_id, "user", user_id), new_command(tenant.tenant_id, by or user_id)
+        password_hash = await self._passwords.hash(password or secrets.token_urlsafe(32))
+        stream = Stream(tenant.tenant_id, "user", user_id)
+        cause = cause or new_command(tenant.tenant_id, by or user_id)
         try:
             async with self._commands.pool.connection() as connection, connection.transaction():
                 await self._commands.events.append_in(
@@ -124,6 +140,7 @@ class Accounts:
                     role=role,
                     password_hash=password_hash,
                     at=at,
+                    invited=password is None,
                 )
         except UniqueViolation as error:
             if error.diag.constraint_name != "credential_address_key":
@@ -131,22 +148,48 @@ class Accounts:
             raise Rejected("email_taken", "This address has an account already.") from error
         self._commands.poke()
         positions = [Position(stream, 1)]
-        person = store.Person(user_id, email, name, role, enabled=True, created_at=at, updated_at=at)
-        return Account(tenant.tenant_id, person, positions, await self._commands.visible(positions))
+        invited = password is None
+        person = store.Person(user_id, email, name, role, enabled=True, created_at=at, updated_at=at, invited=invited)
+        visible = await self._commands.visible(positions) if cause.waits else None
+        return Account(tenant.tenant_id, person, positions, visible, version=1)
+
+    async def found_tenant(self, *, name: str, slug: str, email: str, password: str, admin: str) -> Account:
+        """A new tenant with its first admin, by whoever asks, where the operator allows it. Raises Rejected."""
+        if not self._founding:
+            raise Rejected("self_service_off", "New tenants are made by the operator.")
+        tenant_id, user_id, at = new_id(), new_id(), self._commands.clock()
+        settings = {"openRegistration": False}
+        tenant, user = Stream(tenant_id, "tenant", tenant_id), Stream(tenant_id, "user", user_id)
+        made = decide_tenant([], CreateTenant(name=name, slug=slug, settings=settings, by=user_id, at=at))
+        registered = decide_user([], RegisterUser(email=email, name=admin, role=ADMIN, is_open=True, by=user_id, at=at))
+        password_hash, cause = await self._passwords.hash(password), new_command(tenant_id, user_id)
+        appends = [StreamAppend(tenant, 0, made), StreamAppend(user, 0, registered)]
+        try:
+            async with self._commands.pool.connection() as connection, connection.transaction():
+                await self._commands.events.append_in(connection, cause.command_id, appends, cause.metadata)
+                await store.insert_tenant(connection, store.TenantRow(tenant_id, slug, name, settings))
+                await store.insert_account(
+                    connection,
+                    tenant_id=tenant_id,
+                    id_=user_id,
+                    email=email,
+                    name=admin,
+                    role=ADMIN,
+                    password_hash=password_hash,
+                    at=at,
+                )
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "tenant_slug_key":
+                raise
+            raise Rejected("slug_taken", "This slug is taken.") from error
+        self._commands.poke()
+        positions = [Position(tenant, 1), Position(user, 1)]
+        person = store.Person(user_id, email, admin, ADMIN, enabled=True, created_at=at, updated_at=at)
+        return Account(tenant_id, person, positions, await self._commands.visible(positions))
 
     async def sign_in(self, account: Account) -> Session:
         """Tokens for an account that has proved itself."""
-        now, refresh_token = self._commands.clock(), uuid4()
-        async with self._commands.pool.connection() as connection, connection.transaction():
-            await store.enter_tenant(connection, account.tenant_id)
-            await store.insert_refresh_token(
-                connection,
-                token_hash=_hash(refresh_token),
-                tenant_id=account.tenant_id,
-                user_id=account.person.id,
-                expires_at=now + self._refresh,
-            )
-        return self._session(account, refresh_token, now)
+        return await self._sign_in(account, self._commands.clock())
 
     async def login(self, *, email: str, password: str, slug: str | None) -> Session:
         """Raises BadCredentials, TenantRequired. It takes the same time for an unknown address (contract §4)."""
@@ -160,15 +203,38 @@ class Accounts:
         if len(opened) > 1:
             raise TenantRequired
         login = logins[opened[0]]
-        return await self.sign_in(await self._account(login.tenant_id, login.user_id, BadCredentials))
+        now = self._commands.clock()  # before the look at the account: what ends it later ends this session too
+        account = await self._account(login.tenant_id, login.user_id, BadCredentials)
+        if self._passwords.is_outdated(login.password_hash):
+            renewed = await self._passwords.hash(password)
+            pool = self._commands.pool
+            await store_accounts.rehash(pool, login.tenant_id, login.user_id, login.password_hash, renewed)
+        return await self._sign_in(account, now)
 
     async def refresh(self, token: UUID) -> Session:
-        """A new access token; the refresh token stays as it is until it expires. Raises BadRefreshToken."""
-        found = await store.refresh_token(self._commands.pool, _hash(token))
-        now = self._commands.clock()
+        """A new access token. The refresh token stays as it is until it expires; where they rotate it is a new one, and
+        a second use of the old one ends all that followed from it. Raises BadRefreshToken."""
+        now, former = self._commands.clock(), _hash(token)
+        found = await store_accounts.refresh_token(self._commands.pool, former)
         if found is None or found.expires_at <= now:
             raise BadRefreshToken
-        return self._session(await self._account(found.tenant_id, found.user_id, BadRefreshToken), token, now)
+        account = await self._account(found.tenant_id, found.user_id, BadRefreshToken)
+        ended = account.person.sessions_from
+        if ended is not None and found.created_at < ended:
+            raise BadRefreshToken
+        if not self._rotates and found.used_at is None:
+            return self._session(account, token, now)
+        following = uuid4()
+        row = RefreshToken(found.tenant_id, found.user_id, now, now + self._refresh, found.family, None)
+        if not await store_accounts.rotate(self._commands.pool, former, _hash(following), row):
+            raise BadRefreshToken
+        return self._session(account, following, now)
+
+    async def _sign_in(self, account: Account, now: datetime) -> Session:
+        token = uuid4()
+        row = RefreshToken(account.tenant_id, account.person.id, now, now + self._refresh, uuid4(), None)
+        await store_accounts.keep_refresh_token(self._commands.pool, _hash(token), row)
+        return self._session(account, token, now)
 
     async def _account(self, tenant_id: UUID, user_id: UUID, otherwise: type[Exception]) -> Account:
         person = (await store.people(self._commands.pool, tenant_id, [user_id])).get(user_id)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fastapi import Depends, FastAPI
 
 from command_api.accounts import Accounts
+from command_api.collector import Collector
 from command_api.directory import Directory
 from command_api.execute import Clock, Commands, utc_now
+from command_api.files import Files
 from command_api.passwords import Passwords
-from command_api.routes import auth, comments, tickets
-from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings
+from command_api.routes import attachments, auth, bulk, comments, me, tickets, users
+from command_api.settings import CommandMigrateSettings, CommandSettings, RelaySettings, WorkerSettings
+from command_api.users import Users
 from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Issuer, Verifier
 from helpdesk.bus.topics import ensure_topic
@@ -29,6 +32,7 @@ from helpdesk.http.server import Job
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
+from helpdesk.storage.objects import Objects
 
 MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
 
@@ -39,6 +43,8 @@ class Service:
 
     commands: Commands
     accounts: Accounts
+    files: Files
+    users: Users
     verifier: Verifier
     limiter: Limiter
     audit: Audit
@@ -58,28 +64,34 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         directory = Directory(pool, settings.command_api_database_url)
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, poke, clock)
-        accounts = Accounts(commands, passwords, issuer, settings.refresh_token_seconds)
+        accounts = Accounts(commands, passwords, issuer, settings)
+        users = Users(commands, passwords)
+        files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
         jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
         jobs.append(Answers(pool, "events").forgetting)
         try:
-            yield Service(commands, accounts, Verifier(settings), Limiter(settings), audit, views, jobs)
+            yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
+            files.close()
 
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API", appends=True)
-    app.include_router(auth.router)  # without keys: what shows a token is never kept
-    for router in (tickets.router, comments.router):
+    for router in (auth.router, me.router):  # without keys: what shows a token is never kept
+        app.include_router(router)
+    for router in (users.router, bulk.router, tickets.router, comments.router, attachments.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
         commands = parts.commands
         accept_keys(app, Replays(Answers(commands.pool, "events"), commands.events, commands.visible))
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
+        app.state.files = parts.files
+        app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 
@@ -106,11 +118,23 @@ def relay_job(settings: RelaySettings, state: RelayState) -> Job:
     return lambda: relay.run(wanted, state)
 
 
+@asynccontextmanager
+async def collector(settings: WorkerSettings) -> AsyncIterator[Collector]:
+    """The worker for files, not yet running."""
+    objects = Objects(settings)
+    async with open_pool(settings.command_api_worker_database_url, name="command-worker", max_size=2) as pool:
+        try:
+            yield Collector(pool, objects)
+        finally:
+            objects.close()
+
+
 async def migrate(settings: CommandMigrateSettings) -> None:
     """Create or update the schema `events`, the logins that use it, and the event topic."""
     logins = [
         settings.command_api_database_url,
         settings.command_api_relay_database_url,
+        settings.command_api_worker_database_url,
         settings.command_api_views_database_url,
         settings.command_api_notices_database_url,
     ]

@@ -1,22 +1,12 @@
 """People and tenants as they are now, kept for a few seconds: every command asks for some."""
 
-import logging
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-import psycopg
-
 from command_api import store
-from helpdesk.postgres.pool import Pool, connect
-from helpdesk.tasks import pause
-
-log = logging.getLogger(__name__)
-KEPT_S: Final = 5.0
-MOST: Final = 10_000
-V = TypeVar("V")
+from helpdesk.folds.user import Standing
+from helpdesk.postgres.kept import Kept, hear_changes
+from helpdesk.postgres.pool import Pool
 
 
 class Directory:
@@ -25,8 +15,8 @@ class Directory:
 
     def __init__(self, pool: Pool, dsn: str) -> None:
         self._pool, self._dsn = pool, dsn
-        self._people: _Kept[store.Person] = _Kept()
-        self._tenants: _Kept[store.TenantRow] = _Kept()
+        self._people: Kept[store.Person] = Kept()
+        self._tenants: Kept[store.TenantRow] = Kept()
 
     async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, store.Person]:
         """Those of `ids` that exist in the tenant."""
@@ -59,43 +49,13 @@ class Directory:
         self._people.forget(tenant_id)
         self._tenants.forget(tenant_id)
 
+    async def standing(self, tenant_id: UUID, user_id: UUID) -> Standing | None:
+        """Who this person is now, for the judgement of their token; None for an unknown one."""
+        person = (await self.people(tenant_id, [user_id])).get(user_id)
+        if person is None:
+            return None
+        return Standing(person.role, person.enabled, person.valid_from, person.sessions_from)
+
     async def run(self) -> None:
-        """Hear of changes, for ever. While nobody can be heard, rows are `KEPT_S` old at most all the same."""
-        while True:
-            try:
-                async with await connect(self._dsn, name="events-rows") as connection:
-                    await connection.execute("listen events_rows")
-                    self.forget()  # what changed while nobody listened
-                    async for change in connection.notifies():
-                        self.forget(UUID(change.payload))
-            except (psycopg.Error, OSError, ValueError) as error:
-                log.warning("cannot hear of changed rows", extra={"error": str(error)})
-            await pause(1.0)
-
-
-class _Kept(Generic[V]):
-    """Rows by tenant and id, the longest kept going first. `mark` changes with every `forget`: what was being read
-    meanwhile may be old and is not kept."""
-
-    def __init__(self) -> None:
-        self._rows: OrderedDict[tuple[UUID, UUID], tuple[float, V]] = OrderedDict()
-        self.mark = 0
-
-    def get(self, tenant_id: UUID, id_: UUID) -> V | None:
-        kept = self._rows.get((tenant_id, id_))
-        return kept[1] if kept and kept[0] > time.monotonic() else None
-
-    def keep(self, tenant_id: UUID, rows: dict[UUID, V], mark: int) -> None:
-        if mark != self.mark:
-            return
-        until = time.monotonic() + KEPT_S
-        for id_, row in rows.items():
-            self._rows[tenant_id, id_] = (until, row)
-            self._rows.move_to_end((tenant_id, id_))
-        while len(self._rows) > MOST:
-            self._rows.popitem(last=False)
-
-    def forget(self, tenant_id: UUID | None) -> None:
-        self.mark += 1
-        for key in [key for key in self._rows if tenant_id is None or key[0] == tenant_id]:
-            del self._rows[key]
+        """Hear of changes, for ever."""
+        await hear_changes(self._dsn, "events_rows", self.forget)

@@ -35,7 +35,9 @@ TRIES: Final = 8
 WITHIN_S: Final = 1.0
 MISSED: Final = 50
 """Of so many events somebody with an old version is told."""
-BEFORE_THE_VERSION: Final = frozenset({"ticket_not_found", "comment_not_found", "not_allowed", "internal_not_allowed"})
+BEFORE_THE_VERSION: Final = frozenset(
+    {"ticket_not_found", "comment_not_found", "attachment_not_found", "not_allowed", "internal_not_allowed"}
+)
 """Refusals that hold whatever `If-Match` says; the others may come of what the caller has not seen yet."""
 Clock = Callable[[], datetime]
 CommandAt = Callable[[datetime], TicketCommand]
@@ -57,30 +59,40 @@ class Contended(Exception):
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Who commands, and within which request. `waits`: the answer is to come when the views show the change.
-    `key`: the answer is to be kept under it."""
+
+    `cause_id` names what the command is a part of, if it is one of many. `key`: the answer is to be kept under it.
+    """
 
     tenant_id: UUID
     actor: UUID
     command_id: UUID
     request_id: UUID | None = None
     waits: bool = True
+    cause_id: UUID | None = None
     key: Key | None = None
+
+    def part(self) -> "Cause":
+        """The cause of one of many commands: an id of its own, and the request as what it comes from."""
+        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id, key=None)
 
     @property
     def metadata(self) -> Metadata:
         """What stands beside each event of the command."""
-        return Metadata(actor=self.actor, causation_id=self.command_id, correlation_id=self.request_id)
+        return Metadata(actor=self.actor, causation_id=self.cause_id or self.command_id, correlation_id=self.request_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The ticket after the command. `visible`: whether the views show it already; None when nobody asked them.
-    `answer`: what was kept under the command's key."""
+
+    `changed`: whether the command made an event. `answer`: what was kept under the command's key.
+    """
 
     ticket_id: UUID
     ticket: Ticket
     version: int
     visible: bool | None = None
+    changed: bool = True
     answer: Answer | None = None
 
 
@@ -228,7 +240,7 @@ def _outcome(stream: Stream, past: list[TicketEvent], events: list[TicketEvent])
     ticket = fold([*past, *events])
     if ticket is None:
         raise RuntimeError(f"{stream}: a command was decided on nothing")
-    return Outcome(stream.id, ticket, len(past) + len(events))
+    return Outcome(stream.id, ticket, len(past) + len(events), changed=bool(events))
 
 
 def _decide(past: list[TicketEvent], command: TicketCommand, expected_version: int | None) -> list[TicketEvent]:
@@ -275,4 +287,4 @@ def new_command(
     tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True, key: Key | None = None
 ) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key)
+    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key=key)

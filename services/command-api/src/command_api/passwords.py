@@ -1,16 +1,21 @@
-"""Passwords: Argon2id, in a bounded pool of threads so that hashing never holds up the loop (contract §4)."""
+"""Passwords: Argon2id (bcrypt, where an older system brought it), in a bounded pool of threads so that hashing never
+holds up the loop (contract §4)."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from command_api.settings import CommandSettings
 
 R = TypeVar("R")
+_BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
+_BCRYPT_READS: Final = 72
+"""bcrypt never looked at more bytes of a password; the library refuses longer ones."""
 EXACTLY: Final = 5
 """Verifications of a login that names no tenant: always as many, so that time tells nothing about accounts."""
 
@@ -38,14 +43,23 @@ class Passwords:
         found = await asyncio.gather(*(self._in_thread(self._verify, password, one) for one in padded))
         return [place for place, fits in enumerate(found[: len(hashes)]) if fits]
 
+    def is_outdated(self, hash_: str) -> bool:
+        """Whether the password should get another hash when it is next known: bcrypt's, or one of other parameters."""
+        try:
+            return hash_.startswith(_BCRYPT) or self._hasher.check_needs_rehash(hash_)
+        except InvalidHashError:
+            return False  # it opens to nothing
+
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password: str, hash_: str) -> bool:
         try:
+            if hash_.startswith(_BCRYPT):
+                return bcrypt.checkpw(password.encode()[:_BCRYPT_READS], hash_.encode())
             return self._hasher.verify(hash_, password)
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, InvalidHashError, ValueError):
             return False
 
     async def _in_thread(self, function: Callable[..., R], *args: str) -> R:

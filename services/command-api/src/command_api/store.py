@@ -14,9 +14,8 @@ from helpdesk.postgres.tenant import Statement, read
 
 LOGINS: Final = "select tenant_id, slug, user_id, password_hash from events.logins_by_address(%s)"
 TENANT: Final = "select tenant_id, slug, name, settings from events.tenant_by_slug_or_id(%s, %s)"
-REFRESH: Final = "select tenant_id, user_id, expires_at from events.refresh_token_by_hash(%s)"
 PEOPLE: Final = """
-select id, email, name, role, enabled, created_at, updated_at
+select id, email, name, role, enabled, created_at, updated_at, invited, valid_from, sessions_from
 from events.person where tenant_id = %(tenant_id)s and id = any(%(ids)s)"""
 COMMENT_PLACE: Final = """
 select ticket_id from events.comment_place where tenant_id = %(tenant_id)s and comment_id = %(comment_id)s"""
@@ -24,14 +23,12 @@ TAKE_NUMBERS: Final = "select events.take_ticket_numbers(%s, %s)"
 MEND_NUMBERS: Final = "select events.mend_ticket_numbers(%s)"
 INSERT_TENANT: Final = "insert into events.tenant (tenant_id, slug, name, settings) values (%s, %s, %s, %s)"
 INSERT_PERSON: Final = """
-insert into events.person (tenant_id, id, email, name, role, enabled, valid_from, created_at, updated_at, version)
-values (%(tenant_id)s, %(id)s, %(email)s, %(name)s, %(role)s, true, %(at)s, %(at)s, %(at)s, 1)"""
+insert into events.person
+    (tenant_id, id, email, name, role, enabled, valid_from, created_at, updated_at, version, invited)
+values (%(tenant_id)s, %(id)s, %(email)s, %(name)s, %(role)s, true, %(at)s, %(at)s, %(at)s, 1, %(invited)s)"""
 INSERT_CREDENTIAL: Final = """
 insert into events.credential (tenant_id, user_id, address, password_hash)
 values (%(tenant_id)s, %(id)s, lower(%(email)s), %(password_hash)s)"""
-INSERT_REFRESH: Final = """
-insert into events.refresh_token (token_hash, tenant_id, user_id, expires_at)
-values (%(token_hash)s, %(tenant_id)s, %(user_id)s, %(expires_at)s)"""
 SET_TENANT: Final = "select set_config('app.tenant', %s, true)"
 
 
@@ -71,13 +68,9 @@ class Person:
     enabled: bool
     created_at: datetime
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
-    tenant_id: UUID
-    user_id: UUID
-    expires_at: datetime
+    invited: bool = False
+    valid_from: datetime | None = None
+    sessions_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +91,6 @@ async def tenant(pool: Pool, *, slug: str | None = None, id_: UUID | None = None
     async with pool.connection() as connection:
         cursor = connection.cursor(row_factory=class_row(TenantRow))
         await cursor.execute(TENANT, (slug, id_))
-        return await cursor.fetchone()
-
-
-async def refresh_token(pool: Pool, token_hash: bytes) -> RefreshToken | None:
-    """A refresh token by its hash."""
-    async with pool.connection() as connection:
-        cursor = connection.cursor(row_factory=class_row(RefreshToken))
-        await cursor.execute(REFRESH, (token_hash,))
         return await cursor.fetchone()
 
 
@@ -154,6 +139,7 @@ async def insert_account(
     role: str,
     password_hash: str,
     at: datetime,
+    invited: bool = False,
 ) -> None:
     """A new user's private rows. Violates `credential_address_key` when the address is taken."""
     params = {
@@ -164,19 +150,10 @@ async def insert_account(
         "role": role,
         "password_hash": password_hash,
         "at": at,
+        "invited": invited,
     }
     await connection.execute(INSERT_CREDENTIAL, params)
     await connection.execute(INSERT_PERSON, params)
-
-
-async def insert_refresh_token(
-    connection: Connection, *, token_hash: bytes, tenant_id: UUID, user_id: UUID, expires_at: datetime
-) -> None:
-    """A refresh token, by its hash alone. The transaction must be within the tenant already."""
-    await connection.execute(
-        INSERT_REFRESH,
-        {"token_hash": token_hash, "tenant_id": tenant_id, "user_id": user_id, "expires_at": expires_at},
-    )
 
 
 async def enter_tenant(connection: Connection, tenant_id: UUID) -> None:

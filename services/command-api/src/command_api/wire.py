@@ -2,18 +2,21 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
 from command_api.domain.ticket.commands import UNSET, Actor, EditTicket, Maybe
+from command_api.domain.user import EditUser
 from helpdesk.http.json import dumps
 from helpdesk.http.shapes import UserShape
-from helpdesk.http.wire import Answer, Body, Id, text
+from helpdesk.http.wire import Answer, Body, Id, Partial, text
+from helpdesk.policy import SCOPES
 
 PRIORITIES: Final = ("low", "medium", "high", "critical")
 STATUSES: Final = ("open", "in_progress", "resolved", "closed")
@@ -22,6 +25,8 @@ WAITING_ON: Final = ("requester", "third_party")
 _SYNONYMS: Final = {"urgent": "critical", "canceled": "cancelled"}
 _WAITS: Final = {"pending": "requester", "on_hold": "third_party"}
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,189}")
+_TYPE_PART: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MIME_TYPE: Final = re.compile(rf"{_TYPE_PART}/{_TYPE_PART}(?: ?; ?{_TYPE_PART}=(?:{_TYPE_PART}|\"[ !#-\[\]-~]*\"))*")
 DEEPEST: Final = 32
 LARGEST_METADATA: Final = 65_536
 LARGEST_INTEGER: Final = 2**53 - 1
@@ -33,6 +38,11 @@ def _word(value: object) -> object:
         return value
     word = value.strip().lower().replace("-", "_").replace(" ", "_")
     return _SYNONYMS.get(word, word)
+
+
+def _role(value: object) -> object:
+    """In any letter case, with or without the `ROLE_` of tokens."""
+    return value.strip().upper().removeprefix("ROLE_") if isinstance(value, str) else value
 
 
 def _one_of(*words: str) -> Any:
@@ -88,19 +98,42 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _mime_type(value: str) -> str:
+    if not _MIME_TYPE.fullmatch(value.strip()):
+        raise PydanticCustomError("malformed_type", "must be a MIME type, such as image/png")
+    return value.strip()
+
+
 Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
-Name: TypeAlias = Annotated[StrictStr, text(1, 200)]
-Title: TypeAlias = Annotated[StrictStr, text(1, 200)]
-Description: TypeAlias = Annotated[StrictStr, text(0, 5000)]
-Content: TypeAlias = Annotated[StrictStr, text(1, 2000)]
-Priority: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*PRIORITIES)]
-Status: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*STATUSES, "cancelled", "pending", "on_hold")]
-Resolution: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*RESOLUTIONS)]
-WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON)]
+Name: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["Nora"])]
+LastName: TypeAlias = Annotated[StrictStr, text(0, 200)]
+Role: TypeAlias = Annotated[StrictStr, BeforeValidator(_role), _one_of(*SCOPES)]
+Title: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["The printer is on fire"])]
+Description: TypeAlias = Annotated[StrictStr, text(0, 5000), Field(examples=["Since this morning."])]
+Content: TypeAlias = Annotated[StrictStr, text(1, 2000), Field(examples=["Any news?"])]
+Priority: TypeAlias = Annotated[
+    StrictStr, BeforeValidator(_word), _one_of(*PRIORITIES), Field(examples=[*PRIORITIES, "urgent"])
+]
+Status: TypeAlias = Annotated[
+    StrictStr,
+    BeforeValidator(_word),
+    _one_of(*STATUSES, "cancelled", "pending", "on_hold"),
+    Field(examples=["in_progress", "open", "resolved", "closed", "cancelled", "pending", "on_hold"]),
+]
+Resolution: TypeAlias = Annotated[
+    StrictStr, BeforeValidator(_word), _one_of(*RESOLUTIONS), Field(examples=[*RESOLUTIONS])
+]
+WaitingOn: TypeAlias = Annotated[StrictStr, BeforeValidator(_word), _one_of(*WAITING_ON), Field(examples=[*WAITING_ON])]
 Tags: TypeAlias = Annotated[list[Annotated[StrictStr, text(1, 50)]], Field(max_length=50)]
 Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_metadata)]
+
+
+Filename: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+MimeType: TypeAlias = Annotated[StrictStr, Field(max_length=255), AfterValidator(_mime_type)]
+Bytes: TypeAlias = Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
+Digest: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
 
 
 class SignupBody(Body):
@@ -118,6 +151,14 @@ class RegisterBody(Body):
     tenant_id: Id
 
 
+class FoundTenantBody(Body):
+    tenant_name: Name
+    tenant_slug: Slug
+    email: Email
+    password: Password
+    name: Name
+
+
 class LoginBody(Body):
     email: Annotated[StrictStr, text(1, 254)]
     password: Annotated[StrictStr, text(1, 1000)]
@@ -126,6 +167,59 @@ class LoginBody(Body):
 
 class RefreshBody(Body):
     refresh_token: Id
+
+
+class LogoutBody(Body):
+    refresh_token: Id | None = None
+
+
+class NameBody(Body):
+    """One's own name: as one, or as two, of which a half that is not named stays."""
+
+    name: Name = ""
+    first_name: Name = ""
+    last_name: LastName = ""
+
+    def edit(self, by: UUID) -> Callable[[datetime, int], EditUser]:
+        """The command; what is not named stays."""
+        named = self.model_fields_set
+        return lambda at, others: EditUser(
+            other_admins=others,
+            by=by,
+            at=at,
+            name=self.name if "name" in named else UNSET,
+            first_name=self.first_name if "first_name" in named else UNSET,
+            last_name=self.last_name if "last_name" in named else UNSET,
+        )
+
+
+class PasswordBody(Body):
+    current_password: Annotated[StrictStr, text(1, 1000)]
+    new_password: Password
+
+
+class CreateUserBody(Body):
+    """Without a password it is an invitation."""
+
+    email: Email
+    password: Password | None = None
+    first_name: Name
+    last_name: LastName
+    role: Role
+
+
+class EditUserBody(NameBody):
+    role: Role = ""
+    is_active: StrictBool = False
+
+    def edit(self, by: UUID) -> Callable[[datetime, int], EditUser]:
+        """The command; what is not named stays."""
+        named, names = self.model_fields_set, super().edit(by)
+        return lambda at, others: replace(
+            names(at, others),
+            role=self.role if "role" in named else UNSET,
+            enabled=self.is_active if "is_active" in named else UNSET,
+        )
 
 
 class AuthResponse(Answer):
@@ -148,7 +242,7 @@ class CreateTicketBody(Body):
     tags: Tags | None = None
 
 
-class EditTicketBody(Body):
+class EditTicketBody(Partial):
     """Partial: only fields that are named count; null clears the fields that may be empty."""
 
     title: Title = ""
@@ -187,6 +281,39 @@ class EditTicketBody(Body):
         )
 
 
+class BulkUpdateBody(Body):
+    """One change for many tickets; an id that stands there twice counts once."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    changes: EditTicketBody
+
+
+class ItemError(Answer):
+    """Why one of many was refused, in the words of the error body."""
+
+    code: str
+    reason: str
+    message: str
+
+
+class BulkItem(Answer):
+    """What became of one ticket."""
+
+    id: UUID
+    status: Literal["updated", "unchanged", "failed"]
+    version: int | None = None
+    error: ItemError | None = None
+
+
+class BulkOutcome(Answer):
+    """What became of all of them, in the order in which they were named."""
+
+    total: int
+    succeeded: int
+    failed: int
+    results: list[BulkItem]
+
+
 class CommentBody(Body):
     content: Content
     is_internal: StrictBool = False
@@ -196,10 +323,38 @@ class FlatCommentBody(CommentBody):
     ticket_id: Id
 
 
-class EditCommentBody(Body):
+class EditCommentBody(Partial):
+    """The new text; without one nothing changes."""
+
     content: Content = ""
 
     @property
     def wanted(self) -> str | None:
         """The new text, None when the body names none."""
         return self.content if "content" in self.model_fields_set else None
+
+
+class UploadBody(Body):
+    """What is to be uploaded. `sha256` in hexadecimal."""
+
+    filename: Filename
+    mime_type: MimeType
+    file_size: Bytes | None = None
+    sha256: Digest | None = None
+
+
+class UploadShape(Answer):
+    """Where the bytes go (PUT, with the declared Content-Type), and the address that the attachment will have."""
+
+    upload_url: str
+    key: str
+    file_url: str
+
+
+class AttachmentBody(Body):
+    """What was uploaded: `fileUrl` as the upload's beginning gave it."""
+
+    filename: Filename
+    file_url: Annotated[StrictStr, Field(max_length=1000)]
+    file_size: Bytes
+    mime_type: MimeType

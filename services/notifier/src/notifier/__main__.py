@@ -29,7 +29,8 @@ async def consumer_of(settings: IntakeSettings) -> AsyncIterator[Subscriber]:
 async def serve(settings: NotifierSettings) -> None:
     """Answer people until the process is told to stop."""
     async with open_pool(settings.notifier_database_url, name="notifier") as pool:
-        await run_server(edge(build_app(settings, pool)), settings.host, settings.notifier_port)
+        app = build_app(settings, pool)
+        await run_server(edge(app), settings.host, settings.notifier_port, [app.state.standing_of.run])
 
 
 async def intake(settings: IntakeSettings) -> None:
@@ -42,7 +43,7 @@ async def everything(settings: NotifierSettings) -> None:
     """Both in one process."""
     async with open_pool(settings.notifier_database_url, name="notifier") as pool, consumer_of(settings) as consumer:
         app = build_app(settings, pool, consumer)
-        await run_server(edge(app), settings.host, settings.notifier_port, [consumer.run])
+        await run_server(edge(app), settings.host, settings.notifier_port, [consumer.run, app.state.standing_of.run])
 
 
 async def unpark(settings: IntakeSettings, words: list[str]) -> None:

@@ -1,7 +1,10 @@
 """Wiring: the API on one pool, the intake on another, whose role sees every tenant."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
+from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
@@ -15,6 +18,7 @@ from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, reachable
 from notifier.routes import notification_routes
 from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
+from notifier.store import people
 from notifier.subscribers import refold, take_in
 
 SCHEMA = "notices"
@@ -28,15 +32,18 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=f"{settings.topic_prefix}.notifier",
+        max_records=1_000,  # its memory follows from the largest batch
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)
 
 
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
-    """The API; where the intake runs in the same process, its state is part of the health."""
+    """The API, beside which its `state.standing_of` is to run. Where the intake runs in the same process, its state is
+    part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
+    app.state.standing_of = People(partial(people.standing, pool), settings.notifier_database_url, SCHEMA)
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

@@ -38,6 +38,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
                 responses={**TAGGED, **problems(400, 401)},
                 openapi_extra=_READ)  # fmt: skip
     async def listed(request: Request, caller: Caller, query: Annotated[ListQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. The entity tag makes polling cheap."""
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
         listing = _listing(caller, wanted)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
@@ -54,16 +55,19 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         openapi_extra=_READ,
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
+        """Counted when asked, so it is exact."""
         count = await feed.count(pool, caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
     @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401), openapi_extra=_WRITE)
     async def mark_all_read(caller: Caller) -> CountShape:
+        """Answers how many were unread until now."""
         return CountShape(count=await feed.mark_all_read(pool, caller))
 
     @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404),
                 openapi_extra=_WRITE)  # fmt: skip
     async def mark_read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
+        """Twice is as good as once."""
         row = await feed.mark_read(pool, caller, id)
         if row is None:
             raise _unknown()
@@ -72,6 +76,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404),
                    openapi_extra=_WRITE)  # fmt: skip
     async def delete(caller: Caller, id: Id) -> None:  # noqa: A002 - the name in the path
+        """For ever, and for the caller alone."""
         if not await feed.delete(pool, caller, id):
             raise _unknown()
 

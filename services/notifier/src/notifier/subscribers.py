@@ -36,7 +36,9 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
 
     Streams that the notifier does not know change nothing; the guard moves over them all the same.
     """
-    await intake.write_people(connection, _people(batches))
+    of_people = [batch for batch in batches if batch.stream.type == "user"]
+    known_people = await intake.people(connection, [batch.stream for batch in of_people if batch.from_version > 0])
+    await intake.write_people(connection, _people(of_people, known_people))
     ticket_batches = [batch for batch in batches if batch.stream.type == "ticket"]
     if not ticket_batches:
         return
@@ -54,7 +56,7 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make the words anew that were made from a stream which reads differently now (a redaction), from its `history` up
     to the version of its guard. Nobody is told anything new.
     """
-    await intake.write_people(connection, _people([history]))
+    await intake.write_people(connection, _people([history], {}))
     if history.stream.type != "ticket":
         return
     steps = list(_steps(history, None))
@@ -66,11 +68,11 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     )
 
 
-def _people(batches: Sequence[StreamBatch]) -> dict[Stream, Person]:
-    """The people of whom these events tell something; a redaction alone tells nothing (see `refold`)."""
+def _people(batches: Sequence[StreamBatch], known: Mapping[Stream, Person]) -> dict[Stream, Person]:
+    """The people of whom these events tell something, as they stand after them."""
     people = {}
     for batch in batches:
-        person: Person | None = None
+        person = known.get(batch.stream)
         for one in batch.events:
             if isinstance(one.event, UserEvent):
                 person = evolve_person(person, one.event)

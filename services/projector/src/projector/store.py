@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import orjson
@@ -13,6 +13,7 @@ from psycopg.rows import DictRow, dict_row
 from helpdesk.folds.activities import ActivityRow
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
+from projector.domain.attachments import AttachmentRow
 from projector.domain.comments import CommentRow
 from projector.domain.people import PersonRow
 from projector.domain.tenants import TenantRow
@@ -20,6 +21,7 @@ from projector.domain.text import json_text
 from projector.domain.tickets import TicketRow
 
 Asked: TypeAlias = AsyncCursor[DictRow]
+R = TypeVar("R")
 
 TICKETS: Final = """
 select t.tenant_id, t.id, t.number, t.title, t.description, t.status, t.priority, t.waiting_on, t.resolution, t.tags,
@@ -30,6 +32,12 @@ from views.tickets t join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) usi
 COMMENTS: Final = """
 select c.tenant_id, c.ticket_id, c.id, c.content, c.is_internal, c.author_id, c.created_at, c.updated_at, c.deleted
 from views.comments c join unnest(%s::uuid[], %s::uuid[], %s::uuid[]) as w(tenant_id, ticket_id, id)
+  using (tenant_id, ticket_id, id)"""
+
+ATTACHMENTS: Final = """
+select a.tenant_id, a.ticket_id, a.id, a.object_id, a.filename, a.file_size, a.mime_type, a.sha256, a.added_by_id,
+       a.created_at, a.deleted
+from views.attachments a join unnest(%s::uuid[], %s::uuid[], %s::uuid[]) as w(tenant_id, ticket_id, id)
   using (tenant_id, ticket_id, id)"""
 
 # What is written comes as one JSON array, much cheaper than a statement for each row. Its order is the order of the
@@ -66,18 +74,34 @@ select tenant_id, ticket_id, version, id, type, changes::json, is_internal, acto
 from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, version integer, id uuid, type text, changes text,
     is_internal boolean, actor_id uuid, created_at timestamptz)"""
 
+# Apart from the statement above: batches with files are few, and each part of it costs every batch.
+WRITE_ATTACHMENTS: Final = """
+insert into views.attachments (tenant_id, ticket_id, id, object_id, filename, file_size, mime_type, sha256, added_by_id,
+    created_at, deleted)
+select tenant_id, ticket_id, id, object_id, filename, file_size, mime_type, sha256, added_by_id, created_at, deleted
+from json_to_recordset(%s::json) as w(tenant_id uuid, ticket_id uuid, id uuid, object_id uuid, filename text,
+    file_size bigint, mime_type text, sha256 text, added_by_id uuid, created_at timestamptz, deleted boolean)
+on conflict (tenant_id, ticket_id, id) do update set filename = excluded.filename, deleted = excluded.deleted"""
+
 PEOPLE: Final = """
-select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.created_at, p.updated_at, p.version
+select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.invited, p.created_at, p.updated_at, p.valid_from,
+       p.sessions_from, p.version
 from views.people p join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
 
 WRITE_PEOPLE: Final = """
-insert into views.people (tenant_id, id, email, name, role, enabled, created_at, updated_at, version)
-select tenant_id, id, email, name, role, enabled, created_at, updated_at, version
+insert into views.people (tenant_id, id, email, name, role, enabled, invited, created_at, updated_at, valid_from,
+    sessions_from, version)
+select tenant_id, id, email, name, role, enabled, invited, created_at, updated_at, valid_from, sessions_from, version
 from json_to_recordset(%s::json) as w(tenant_id uuid, id uuid, email text, name text, role text, enabled boolean,
-    created_at timestamptz, updated_at timestamptz, version integer)
+    invited boolean, created_at timestamptz, updated_at timestamptz, valid_from timestamptz, sessions_from timestamptz,
+    version integer)
 on conflict (tenant_id, id) do update set
     email = excluded.email, name = excluded.name, role = excluded.role, enabled = excluded.enabled,
-    updated_at = excluded.updated_at, version = excluded.version"""
+    invited = excluded.invited, updated_at = excluded.updated_at, valid_from = excluded.valid_from,
+    sessions_from = excluded.sessions_from, version = excluded.version"""
+
+# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
+TELL_PEOPLE: Final = "select pg_notify('views_people', t::text) from unnest(%s::uuid[]) t"
 
 TENANTS: Final = """
 select t.tenant_id, t.name, t.slug, t.settings, t.created_at, t.updated_at, t.version
@@ -94,12 +118,13 @@ on conflict (tenant_id) do update set
 
 FORGET: Final = tuple(
     f"delete from views.{table} where tenant_id = %s"
-    for table in ("activities", "comments", "tickets", "people", "tenants")
+    for table in ("activities", "attachments", "comments", "tickets", "people", "tenants")
 )
 
 FORGET_STREAM: Final = {
     "ticket": (
         "delete from views.activities where tenant_id = %s and ticket_id = %s",
+        "delete from views.attachments where tenant_id = %s and ticket_id = %s",
         "delete from views.comments where tenant_id = %s and ticket_id = %s",
         "delete from views.tickets where tenant_id = %s and id = %s",
     ),
@@ -120,11 +145,17 @@ async def tickets(
         Stream(row.pop("tenant_id"), "ticket", row.pop("id")): TicketRow(**row | {"tags": tuple(row["tags"])})
         for row in await _rows(of_tickets)
     }
-    found: dict[Stream, dict[UUID, CommentRow]] = {}
-    for row in await _rows(of_comments):
-        stream = Stream(row.pop("tenant_id"), "ticket", row.pop("ticket_id"))
-        found.setdefault(stream, {})[row["id"]] = CommentRow(**row)
-    return rows, found
+    return rows, _by_ticket(CommentRow, await _rows(of_comments))
+
+
+async def attachments(
+    connection: Connection, wanted: Sequence[tuple[Stream, UUID]]
+) -> dict[Stream, dict[UUID, AttachmentRow]]:
+    """These files, by ticket, as they stand; what is new is missing."""
+    asked = await _asked(
+        connection, ATTACHMENTS, [s.tenant_id for s, _ in wanted], [s.id for s, _ in wanted], [id_ for _, id_ in wanted]
+    )
+    return _by_ticket(AttachmentRow, await _rows(asked))
 
 
 async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, PersonRow]:
@@ -156,9 +187,15 @@ async def write_tickets(
     )
 
 
+async def write_attachments(connection: Connection, rows: Sequence[tuple[Stream, AttachmentRow]]) -> None:
+    """Insert or replace, in the order of their streams."""
+    await _write(connection, WRITE_ATTACHMENTS, [_under(s) | _plain(row) for s, row in rows])
+
+
 async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow]) -> None:
-    """Insert or replace, in key order."""
+    """Insert or replace, in key order, and tell whose people have changed."""
     await _write(connection, WRITE_PEOPLE, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+    await connection.execute(TELL_PEOPLE, (sorted({stream.tenant_id for stream in rows}),))
 
 
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:
@@ -186,6 +223,14 @@ def _under(stream: Stream) -> dict[str, UUID]:
     return {"tenant_id": stream.tenant_id, "ticket_id": stream.id}
 
 
+def _by_ticket(row: type[R], found: Sequence[dict[str, Any]]) -> dict[Stream, dict[UUID, R]]:
+    rows: dict[Stream, dict[UUID, R]] = {}
+    for one in found:
+        stream = Stream(one.pop("tenant_id"), "ticket", one.pop("ticket_id"))
+        rows.setdefault(stream, {})[one["id"]] = row(**one)
+    return rows
+
+
 def _first(item: tuple[Stream, Any]) -> Stream:
     return item[0]
 
@@ -196,7 +241,9 @@ def _columns(row: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any
     return names, attrgetter(*names), tuple(name for name in names if name in _AS_TEXT)
 
 
-_COLUMNS: Final = {row: _columns(row) for row in (TicketRow, CommentRow, ActivityRow, PersonRow, TenantRow)}
+_COLUMNS: Final = {
+    row: _columns(row) for row in (TicketRow, CommentRow, AttachmentRow, ActivityRow, PersonRow, TenantRow)
+}
 
 
 def _plain(row: Any) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """What the projector does with a batch: fold each stream in memory, then write every view at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, get_args
 
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.purged import Forgetting
 from helpdesk.events import Event
 from helpdesk.events.tenant import TenantEvent
-from helpdesk.events.ticket import TicketEvent
+from helpdesk.events.ticket import AttachmentAdded, AttachmentRemoved, TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.folds import activities
 from helpdesk.postgres.pool import Connection
+from helpdesk.recorded import Stream
 from projector import store
-from projector.domain import comments, people, tenants, tickets
+from projector.domain import attachments, comments, people, tenants, tickets
 
 E = TypeVar("E", bound=Event)
 _TICKET, _USER, _TENANT = get_args(TicketEvent), get_args(UserEvent), get_args(TenantEvent)
@@ -64,6 +65,18 @@ async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> No
             if isinstance(one.event, _TICKET)
         ],
     )
+    await _attachments(connection, {s: events for s, events in histories.items() if any(map(_of_a_file, events))})
+
+
+async def _attachments(connection: Connection, histories: Mapping[Stream, Sequence[TicketEvent]]) -> None:
+    wanted = [(stream, id_) for stream, events in histories.items() for id_ in attachments.touched(events)]
+    standing = await store.attachments(connection, wanted)
+    rows = [
+        (stream, row)
+        for stream, events in histories.items()
+        for row in attachments.after(standing.get(stream, {}), events).values()
+    ]
+    await store.write_attachments(connection, rows)
 
 
 async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> None:
@@ -90,6 +103,10 @@ async def _tenants(connection: Connection, batches: Sequence[StreamBatch]) -> No
             for batch in batches
         },
     )
+
+
+def _of_a_file(event: TicketEvent) -> bool:
+    return isinstance(event, AttachmentAdded | AttachmentRemoved)
 
 
 def _events(batch: StreamBatch, known: tuple[type[E], ...]) -> list[E]:

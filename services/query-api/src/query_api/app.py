@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
 from helpdesk.http.app import build_api
@@ -14,11 +16,14 @@ from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
-from query_api.reading import Sources
-from query_api.routes import comments, me, tickets
+from helpdesk.storage.presign import signer
+from helpdesk.tasks import beside
+from query_api.reading import Files, Sources
+from query_api.routes import attachments, comments, me, tickets, users
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
 from query_api.settings import QueryMigrateSettings, QuerySettings
+from query_api.views import people
 
 
 def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAPI:
@@ -29,8 +34,10 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
         app.state.verifier = Verifier(settings)
         async with open_pool(settings.query_api_database_url, name="query-api") as pool:
             cursors = Cursors(settings.cursor_secret.get_secret_value())
-            app.state.sources = Sources(pool, applied or progress(settings), cursors)
-            yield
+            app.state.sources = Sources(pool, applied or progress(settings), cursors, _files(settings))
+            app.state.standing_of = People(partial(people.standing, pool), settings.query_api_database_url, "views")
+            async with beside(app.state.standing_of.run()):
+                yield
 
     async def database() -> str | None:
         sources: Sources = app.state.sources
@@ -42,10 +49,16 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
     app.include_router(health_routes({"database": database}))
     app.include_router(document_routes())
     app.include_router(me.router)
+    app.include_router(users.router)
     app.include_router(comments.router)
+    app.include_router(attachments.router)
     app.include_router(tickets.router)
     app.router.routes.append(Mount("/", Unknown()))
     return app
+
+
+def _files(settings: QuerySettings) -> Files:
+    return Files(settings.public_origin, signer(settings))
 
 
 def progress(settings: QuerySettings) -> Applied:

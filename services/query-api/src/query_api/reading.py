@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
+from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Applied, BadToken, positions_of
 from helpdesk.http.etag import respond
 from helpdesk.http.json import dumps
@@ -21,6 +21,7 @@ from helpdesk.paging.page import Paging
 from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
 from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.storage.presign import Signer
 from query_api.domain.tickets import Sight, sight_of
 
 R = TypeVar("R")
@@ -44,12 +45,21 @@ _ETAG: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What addresses of files are made from: our origin, and what signs those of the store."""
+
+    origin: str
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """What reads are made from, wired once."""
 
     pool: Pool
     applied: Applied
     cursors: Cursors
+    files: Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +68,19 @@ class Reading:
 
     request: Request
     sources: Sources
-    tenant_id: UUID
-    user_id: UUID
-    issued_at: datetime
+    caller: Principal
     sight: Sight
     behind: bool
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The caller's tenant."""
+        return self.caller.tenant_id
+
+    @property
+    def user_id(self) -> UUID:
+        """The caller."""
+        return self.caller.user_id
 
     async def read(self, *statements: Statement[Any]) -> list[list[Any]]:
         """The rows of each statement, of the caller's tenant, in one round trip."""
@@ -86,6 +104,14 @@ class Reading:
             response = Response(plain, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
         else:
             response = respond(self.request, plain, version)
+        return self._told(response)
+
+    def file(self, content: bytes, media_type: str, name: str) -> Response:
+        """A file to be kept under `name` (plain ASCII)."""
+        headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+        return self._told(Response(content, media_type=media_type, headers=headers))
+
+    def _told(self, response: Response) -> Response:
         if self.behind:
             response.headers["Consistency"] = "behind"
         return response
@@ -107,7 +133,7 @@ async def _reading(
             raise Problem(400, "malformed_consistency_token", f"Consistency-Token: {error}.") from error
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S, ours=False)
     sight = sight_of(caller.role, caller.user_id)
-    return Reading(request, sources, caller.tenant_id, caller.user_id, caller.issued_at, sight, behind)
+    return Reading(request, sources, caller, sight, behind)
 
 
 def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:

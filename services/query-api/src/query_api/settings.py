@@ -2,10 +2,18 @@
 
 from pydantic import Field
 
-from helpdesk.settings import CursorSettings, Dsn, LogSettings, MigrateSettings, ServerSettings, TokenSettings
+from helpdesk.settings import (
+    CursorSettings,
+    Dsn,
+    LogSettings,
+    MigrateSettings,
+    ServerSettings,
+    StorageSettings,
+    TokenSettings,
+)
 
 
-class QuerySettings(TokenSettings, CursorSettings, LogSettings, ServerSettings):
+class QuerySettings(TokenSettings, CursorSettings, StorageSettings, LogSettings, ServerSettings):
     """What `serve` needs."""
 
     query_api_port: int = Field(8082, ge=1, le=65535, description="Where the query API is served.")

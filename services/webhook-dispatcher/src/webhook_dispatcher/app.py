@@ -6,6 +6,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consumer.history import History
@@ -28,7 +29,7 @@ from helpdesk.postgres.pool import Pool, open_pool, reachable
 from webhook_dispatcher.routes import webhook_routes
 from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
-from webhook_dispatcher.store import SCHEMA
+from webhook_dispatcher.store import SCHEMA, people
 from webhook_dispatcher.subscribers import refold, take_in
 from webhook_dispatcher.vault import SealedAnswers, Vault
 
@@ -42,13 +43,16 @@ MIGRATIONS = (
 def build_app(
     settings: WebhookSettings, pool: Pool, poke: Callable[[], None], checks: Mapping[str, Check] | None = None
 ) -> FastAPI:
-    """The API over `pool` (the serving role's); `checks` tell of what else runs in this process."""
+    """The API over `pool` (the serving role's), beside which its `state.standing_of` is to run. `checks` tell of what
+    else runs in this process."""
 
     async def database() -> str | None:
         return None if await reachable(pool) else "the database of the webhooks does not answer"
 
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
+    dsn = settings.webhook_dispatcher_database_url
+    app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA)
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     vault = Vault(settings.secrets_key)
@@ -59,8 +63,8 @@ def build_app(
 
 
 def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
-    """What runs beside the API: waking the relay, writing the audit, forgetting kept answers."""
-    return [poke.run, app.state.audit.run, Answers(pool, SCHEMA).forgetting]
+    """What runs beside the API: waking the relay, writing the audit, hearing of people, forgetting kept answers."""
+    return [poke.run, app.state.audit.run, app.state.standing_of.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager
@@ -104,6 +108,7 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=settings.group,
+        max_records=1_000,  # nobody waits for it, and its memory follows from the largest batch
         tells=False,
         limits=settings.limits,
     )

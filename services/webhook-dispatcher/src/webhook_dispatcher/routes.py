@@ -67,23 +67,20 @@ def webhook_routes(
                  responses={201: {"headers": header("Location") | header("ETag")}, **problems(409, 422)},
                  openapi_extra=_WRITE, dependencies=_KEYED)  # fmt: skip
     async def create(request: Request, caller: Manager, body: wire.CreateWebhook) -> Response:
+        """Without a `secret` one is made, and shown in this one answer. The target must be one that may be called."""
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
-        sealed = vault.seal(secret, caller.tenant_id, id_)
-
-        def shape(made: Endpoint) -> Answer:
-            content = dumps(wire.new_webhook(made, None if body.secret else secret))
-            return Answer(201, content, etag(made.version, content), location=f"{API}/webhooks/{id_}")
-
-        kept = _under_key(request, caller, replays, shape)
-        made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed, kept)
+        sealed, shape = vault.seal(secret, caller.tenant_id, id_), partial(_made, None if body.secret else secret)
+        why, kept = _metadata(request, caller), _under_key(request, caller, replays, shape)
+        made = await endpoints.create(pool, why, id_, caller.tenant_id, event, sealed, kept)
         poke()
         return _done(request, shape(made))
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
                 openapi_extra=_READ)  # fmt: skip
     async def all_(request: Request, caller: Manager, query: Annotated[wire.WebhookQuery, Query()]) -> Response:
+        """A bare array, newest first; with a paging parameter a page. Never with secrets."""
         listing = _endpoints(caller)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
@@ -96,6 +93,7 @@ def webhook_routes(
         openapi_extra=_READ,
     )
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
+        """Without its secret, with the entity tag that a change may name in `If-Match`."""
         found = await _found(pool, caller, webhook_id)
         return respond(request, dumps(wire.webhook(found)), found.version)
 
@@ -111,18 +109,20 @@ def webhook_routes(
     async def change(
         request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
     ) -> Response:
+        """All of the change or nothing; what is as it was makes no event. A new secret replaces the old one at once."""
         if body.url is not None:
             _demand_target(body.url, rules)
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
         expected = expected_version(if_match)
-        kept = _under_key(request, caller, replays, _shown)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = _changed(found, body, caller)
             if event is None:
                 return sent(_shown(found))
             try:
-                changed = await endpoints.change(pool, _metadata(request, caller), found, event, sealed, kept)
+                changed = await endpoints.change(
+                    pool, _metadata(request, caller), found, event, sealed, _under_key(request, caller, replays, _shown)
+                )
             except WrongVersion:
                 continue  # somebody was faster: look again
             poke()
@@ -138,14 +138,20 @@ def webhook_routes(
         dependencies=_KEYED,
     )
     async def delete(request: Request, caller: Manager, webhook_id: Id, if_match: IfMatch = None) -> Response:
+        """Nothing is sent to it from now on. The answer has a body, which older clients read."""
         expected = expected_version(if_match)
         answer = Answer(200, dumps(wire.DeletedWebhookShape(id=webhook_id)))
-        kept = _under_key(request, caller, replays, lambda _: answer)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = WebhookEndpointDeleted(by=caller.user_id, at=utc_now())
             try:
-                await endpoints.delete(pool, _metadata(request, caller), found, event, kept)
+                await endpoints.delete(
+                    pool,
+                    _metadata(request, caller),
+                    found,
+                    event,
+                    _under_key(request, caller, replays, lambda _: answer),
+                )
             except WrongVersion:
                 continue
             poke()
@@ -162,12 +168,18 @@ def webhook_routes(
     async def deliveries(
         request: Request, caller: Manager, webhook_id: Id, query: Annotated[wire.DeliveryQuery, Query()]
     ) -> Response:
+        """Always a page. An attempt tells status, latency and how the answer began."""
         await _found(pool, caller, webhook_id)
         listing = _deliveries(caller, webhook_id)
         paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     return router
+
+
+def _made(secret: str | None, endpoint: Endpoint) -> Answer:
+    content = dumps(wire.new_webhook(endpoint, secret))
+    return Answer(201, content, etag(endpoint.version, content), location=f"{API}/webhooks/{endpoint.id}")
 
 
 def _shown(endpoint: Endpoint) -> Answer:

@@ -1,19 +1,25 @@
 """What intake does with a batch: fold the tickets, and make due whatever an endpoint asked for."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import get_args
 
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.purged import Forgetting
+from helpdesk.events.user import UserEvent
+from helpdesk.folds.user import evolve_standing
 from helpdesk.postgres.pool import Connection
 from webhook_dispatcher.domain.catalogue import matches
 from webhook_dispatcher.domain.commands import Command, commands_of
 from webhook_dispatcher.domain.messages import Message, delivery_id, messages_of, retold
-from webhook_dispatcher.store import SCHEMA, intake
+from webhook_dispatcher.store import SCHEMA, intake, people
 from webhook_dispatcher.store.intake import Listening, NewDelivery
+
+_USER = get_args(UserEvent)
 
 
 async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> None:
     """Move the snapshots to the end of `batches` and write the deliveries, in the transaction that moves the guard."""
+    await _people(connection, [batch for batch in batches if batch.stream.type == "user"])
     of_tickets = [batch for batch in batches if batch.stream.type == "ticket"]
     if not of_tickets:
         return
@@ -30,6 +36,19 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
     ]
     if deliveries:
         await intake.write_deliveries(connection, deliveries)
+
+
+async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> None:
+    known = await people.people(connection, [batch.stream for batch in batches if batch.from_version > 0])
+    standings = {}
+    for batch in batches:
+        standing = known.get(batch.stream)
+        for one in batch.events:
+            if isinstance(one.event, _USER):
+                standing = evolve_standing(standing, one.event)
+        if standing is not None:
+            standings[batch.stream] = standing
+    await people.write_people(connection, standings)
 
 
 take_in = Forgetting(_take_in, SCHEMA, intake.forget)

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
-from helpdesk.http.wire import Answer, Body, Instant, text
+from helpdesk.http.wire import Answer, Body, Instant, Partial, text
 from helpdesk.paging.wire import Envelope, PageQuery, SortOrder
 from webhook_dispatcher.domain.catalogue import classic_of, filter_of
 from webhook_dispatcher.domain.signature import BadSecret, key_of
@@ -33,11 +33,13 @@ def _secret(secret: str) -> str:
     return secret
 
 
-Url = Annotated[str, text(1, 2048)]
+Url = Annotated[str, text(1, 2048), Field(examples=["https://hooks.example.org/tickets"])]
 Filters = Annotated[
-    list[Annotated[str, AfterValidator(_filter)]], Field(min_length=1, max_length=50), AfterValidator(_once)
+    list[Annotated[str, AfterValidator(_filter)]],
+    Field(min_length=1, max_length=50, examples=[["TICKET_CREATED", "comment.*"]]),
+    AfterValidator(_once),
 ]
-Secret = Annotated[str, text(1, 512), AfterValidator(_secret)]
+Secret = Annotated[str, text(1, 512), AfterValidator(_secret), Field(examples=["a long random text"])]
 
 
 class CreateWebhook(Body):
@@ -48,7 +50,7 @@ class CreateWebhook(Body):
     secret: Secret | None = None
 
 
-class EditWebhook(Body):
+class EditWebhook(Partial):
     """Any of the fields."""
 
     url: Url | None = None

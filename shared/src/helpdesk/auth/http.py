@@ -1,11 +1,15 @@
-"""The FastAPI dependency that turns `Authorization: Bearer …` into a Principal."""
+"""The FastAPI dependencies that turn `Authorization: Bearer …` into a Principal who may act now."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
+from helpdesk import policy
+from helpdesk.auth.people import StandingOf
+from helpdesk.auth.standing import judged
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
 from helpdesk.http.problem import Problem
 
@@ -16,18 +20,47 @@ _documented = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="J
 async def authenticated(
     request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)]
 ) -> Principal:
-    """The caller. Raises the contract's 401; the application's `state.verifier` judges."""
+    """The caller, with the rights of now. Raises the contract's 401.
+
+    The application's `state.verifier` judges the token, and its `state.standing_of` tells what happened since.
+    """
     scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     if not token:
         raise Problem(401, "missing_token", "This needs an access token.", headers=_CHALLENGE)
     if scheme.lower() != "bearer":
         raise Problem(401, "wrong_scheme", "The Authorization header must be: Bearer <token>.", headers=_CHALLENGE)
     verifier: Verifier = request.app.state.verifier
+    standing_of: StandingOf = request.app.state.standing_of
     try:
-        return verifier.verify(token.strip())
+        signed = verifier.verify(token.strip())
     except InvalidToken as error:
         raise Problem(401, "invalid_token", "The access token is not valid.", headers=_CHALLENGE) from error
+    caller = judged(signed, await standing_of(signed.tenant_id, signed.user_id))
+    if caller is None:
+        raise ended_token()
+    return caller
 
 
 Caller = Annotated[Principal, Depends(authenticated)]
 """A route's parameter that demands an authenticated caller."""
+
+
+def having(right: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency: the caller, whose role must have `right` (such as ``users:write``). Raises the contract's 403."""
+
+    async def entitled(caller: Caller) -> Principal:
+        if not policy.may(caller.role, right):
+            raise Problem(403, "not_allowed", "Your role does not allow this.")
+        return caller
+
+    return entitled
+
+
+def unknown_user() -> Problem:
+    """The 401 of a token whose account is gone, or switched off."""
+    return Problem(401, "unknown_user", "This account is unknown or disabled.", headers=_CHALLENGE)
+
+
+def ended_token() -> Problem:
+    """The 401 of a token that was good once."""
+    return Problem(401, "ended_token", "This token has ended: log in again.", headers=_CHALLENGE)

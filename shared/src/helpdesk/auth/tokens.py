@@ -1,4 +1,5 @@
-"""Access tokens: EdDSA with `kid` (contract §4). Issued by the command API, verified by everyone."""
+"""Access tokens: EdDSA with `kid`, or HS256 where the operator says so (contract §4). Issued by the command API,
+verified by everyone."""
 
 import base64
 import hashlib
@@ -21,7 +22,6 @@ from helpdesk import policy
 from helpdesk.clock import utc_now
 from helpdesk.settings import TokenSettings, misconfigured
 
-ALGORITHM: Final = "EdDSA"
 CACHED_TOKENS: Final = 10_000
 REREAD_S: Final = 5.0
 CLOCKS_DIFFER_S: Final = 60.0
@@ -44,11 +44,16 @@ class Principal:
     issued_at: datetime
 
 
+LONGEST_TOKEN: Final = 8_192
+"""Characters: ours have a thousand, and a longer one is not worth the reading."""
+
+
 class Verifier:
-    """Checks tokens against the key set in a file. A token that was checked is remembered until it expires."""
+    """Checks tokens against the key set in a file, or with the shared secret: the settings pin the one algorithm that
+    counts. A token that was checked is remembered until it expires."""
 
     def __init__(self, settings: TokenSettings) -> None:
-        self._path = settings.jwt_jwks_file
+        self._path, self._algorithm, self._secret = settings.jwt_jwks_file, settings.jwt_algorithm, _secret(settings)
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = 0.0
@@ -60,6 +65,8 @@ class Verifier:
 
     def verify(self, token: str) -> Principal:
         """The principal that `token` proves. Raises InvalidToken."""
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken("the token is too long")
         self._follow_rotation()
         known = self._known.get(token)
         if known is not None and known[0] > utc_now().timestamp():
@@ -73,12 +80,12 @@ class Verifier:
     def _check(self, token: str) -> tuple[Principal, float]:
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") != ALGORITHM:
+            if header.get("alg") != self._algorithm:
                 raise InvalidToken("the token's algorithm is not accepted")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._key(str(header.get("kid"))),
-                algorithms=[ALGORITHM],
+                self._secret or self._key(str(header.get("kid"))),
+                algorithms=[self._algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
                 options={"require": _REQUIRED, "verify_iat": False, "verify_exp": False},
@@ -116,6 +123,8 @@ class Verifier:
 
     def _read(self) -> None:
         self._read_at = time.monotonic()
+        if self._path is None or self._secret is not None:
+            return
         self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(self._path.read_text()).keys if key.key_id}
 
 
@@ -133,16 +142,18 @@ class _AsciiJson(json.JSONEncoder):
 
 
 class Issuer:
-    """Makes access tokens with the private key in a PEM file (Ed25519, PKCS 8)."""
+    """Makes access tokens with the private key in a PEM file (Ed25519, PKCS 8), or with the shared secret."""
 
-    def __init__(self, key_file: Path, settings: TokenSettings, lifetime_s: int) -> None:
-        try:
-            key = load_pem_private_key(key_file.read_bytes(), password=None)
-        except (ValueError, TypeError, OSError, UnsupportedAlgorithm):
-            misconfigured("JWT_SIGNING_KEY_FILE", "does not hold a private key in PEM form")
-        if not isinstance(key, Ed25519PrivateKey):
-            misconfigured("JWT_SIGNING_KEY_FILE", "must hold an Ed25519 key")
-        self._key, self._kid = key, thumbprint(key)
+    def __init__(self, key_file: Path | None, settings: TokenSettings, lifetime_s: int) -> None:
+        self._algorithm, self._headers, secret = settings.jwt_algorithm, dict[str, str](), _secret(settings)
+        self._key: Ed25519PrivateKey | bytes
+        if secret is not None:
+            self._key = secret
+        elif key_file is not None:
+            self._key = key = _private_key(key_file)
+            self._headers["kid"] = thumbprint(key)
+        else:
+            misconfigured("JWT_SIGNING_KEY_FILE", "is missing")
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self.lifetime_s = lifetime_s
 
@@ -164,7 +175,24 @@ class Issuer:
             "exp": int(issued) + self.lifetime_s,
             "jti": str(uuid4()),
         }
-        return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": self._kid}, json_encoder=_AsciiJson)
+        return jwt.encode(claims, self._key, self._algorithm, headers=self._headers, json_encoder=_AsciiJson)
+
+
+def _secret(settings: TokenSettings) -> bytes | None:
+    """The shared secret; None where a key pair signs."""
+    if settings.jwt_algorithm != "HS256" or settings.jwt_secret is None:
+        return None
+    return settings.jwt_secret.get_secret_value().encode()
+
+
+def _private_key(file: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError, OSError, UnsupportedAlgorithm):
+        misconfigured("JWT_SIGNING_KEY_FILE", "does not hold a private key in PEM form")
+    if not isinstance(key, Ed25519PrivateKey):
+        misconfigured("JWT_SIGNING_KEY_FILE", "must hold an Ed25519 key")
+    return key
 
 
 def thumbprint(key: Ed25519PrivateKey) -> str:

@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
+from helpdesk import told
 from helpdesk.bus.envelope import Unreadable
 from helpdesk.clock import utc_now
 from helpdesk.consumer.batch import (
@@ -224,7 +225,8 @@ class Applier:
     async def _move(self, connection: Connection, done: Sorted, moves: Sequence[Move]) -> None:
         tell = bool(done.batches) and self._settings.tells
         if moves:
-            await self.store.move(connection, self._settings.topic, moves, tell=tell)
+            note = told.note((batch.stream, batch.to_version) for batch in done.batches) if tell else None
+            await self.store.move(connection, self._settings.topic, moves, note=note)
         elif tell:
             await self.store.tell(connection)
 

@@ -40,7 +40,7 @@ select partition, topic_id, next_offset, store_epoch, xid, position, event_id, p
 from {schema}.progress where topic = %s and partition = any(%s)"""
 
 _MOVE: Final = "select {schema}.move_progress(%s, %s, %s, %s, %s, %s, %s, %s)"
-_MOVE_AND_TELL: Final = f"{_MOVE}, pg_notify('{{schema}}_applied', '')"
+_MOVE_AND_TELL: Final = f"{_MOVE}, pg_notify('{{schema}}_applied', %s)"
 _TELL: Final = "notify {schema}_applied"
 
 _SET: Final = """
@@ -179,11 +179,12 @@ class ConsumerStore:
         """Whoever waits for guards learns at the commit that some have moved."""
         await connection.execute(self._tell)
 
-    async def move(self, connection: Connection, topic: str, moves: Sequence[Move], *, tell: bool) -> None:
-        """Move progress (and `tell`); DISPLACED when one of the partitions does not stand where it stood before."""
+    async def move(self, connection: Connection, topic: str, moves: Sequence[Move], *, note: str | None) -> None:
+        """Move progress (and tell a `note`, see `told`); DISPLACED when one of the partitions does not stand where it
+        stood before."""
         before, after = [one.before for one in moves], [one.after for one in moves]
         await connection.execute(
-            self._move_and_tell if tell else self._move,
+            self._move if note is None else self._move_and_tell,
             (
                 topic,
                 array([p.partition for p in after]),
@@ -193,6 +194,7 @@ class ConsumerStore:
                 array([p.event_id for p in after]),
                 array([p.next_offset for p in before]),
                 array([p.event_id for p in before]),
+                *([] if note is None else [note]),
             ),
         )
 

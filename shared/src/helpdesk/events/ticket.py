@@ -179,6 +179,28 @@ class CommentDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentAdded:
+    """A file was uploaded and found to be what it says. `object_id` is the last part of its key in the file store;
+    `file_size` in bytes, `sha256` of the stored bytes in hexadecimal."""
+
+    attachment_id: UUID
+    object_id: UUID
+    filename: str = field(metadata=PERSONAL)
+    file_size: int
+    mime_type: str = field(metadata=PERSONAL)
+    sha256: str
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRemoved:
+    attachment_id: UUID
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TicketRedacted:
     """`fields` of the event `event_id` of this stream were emptied for ever. `reason` is one word, never free text."""
 
@@ -210,5 +232,7 @@ TicketEvent: TypeAlias = (
     | CommentAdded
     | CommentEdited
     | CommentDeleted
+    | AttachmentAdded
+    | AttachmentRemoved
     | TicketRedacted
 )

@@ -1,4 +1,7 @@
-"""What can happen to a user's account. Secrets (password hashes, tokens) never enter an event."""
+"""What can happen to a user's account. Secrets (password hashes, tokens) never enter an event.
+
+`by` is the user, or the admin or operator who did it. `role` is ADMIN, AGENT or USER.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +13,67 @@ from helpdesk.events.personal import PERSONAL
 
 @dataclass(frozen=True, slots=True)
 class UserRegistered:
-    """`by` is the user, or the admin or operator who made the account. `role` is ADMIN, AGENT or USER."""
-
     email: str = field(metadata=PERSONAL)
     name: str = field(metadata=PERSONAL)
     role: str
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserInvited:
+    """An account without a password yet. Whoever mails the link signs `invitation_id` when it is sent."""
+
+    invitation_id: UUID
+    email: str = field(metadata=PERSONAL)
+    name: str = field(metadata=PERSONAL)
+    role: str
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserRenamed:
+    name: str = field(metadata=PERSONAL)
+    previous: str = field(metadata=PERSONAL)
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserRoleChanged:
+    role: str
+    previous: str
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserDeactivated:
+    """Nobody signs in to it, and every token of it has ended."""
+
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserReactivated:
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserPasswordChanged:
+    """Every token that was issued before has ended."""
+
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserSignedOut:
+    """Every token that was issued before has ended."""
+
     by: UUID
     at: datetime
 
@@ -30,4 +89,14 @@ class UserRedacted:
     at: datetime
 
 
-UserEvent: TypeAlias = UserRegistered | UserRedacted
+UserEvent: TypeAlias = (
+    UserRegistered
+    | UserInvited
+    | UserRenamed
+    | UserRoleChanged
+    | UserDeactivated
+    | UserReactivated
+    | UserPasswordChanged
+    | UserSignedOut
+    | UserRedacted
+)

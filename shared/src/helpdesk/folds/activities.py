@@ -71,6 +71,10 @@ def _described(event: happened.TicketEvent) -> tuple[str, dict[str, Any]]:
             return "UPDATED", _change("waitingOn", event.previous, None)
         case happened.TicketDeleted():
             return "DELETED", {}
+        case happened.AttachmentAdded():
+            return "ATTACHMENT_ADDED", {"attachmentId": str(event.attachment_id), "filename": event.filename}
+        case happened.AttachmentRemoved():
+            return "ATTACHMENT_REMOVED", {"attachmentId": str(event.attachment_id)}
         case happened.TicketRedacted():
             return "REDACTED", {"redacted": {"activityId": str(event.event_id), "fields": list(event.fields)}}
         case _:

@@ -95,6 +95,8 @@ def evolve(ticket: T, event: happened.TicketEvent) -> T:
             | happened.CommentAdded()
             | happened.CommentEdited()
             | happened.CommentDeleted()
+            | happened.AttachmentAdded()
+            | happened.AttachmentRemoved()
             | happened.TicketRedacted()
         ):
             return replace(ticket, updated_at=at)
@@ -121,7 +123,13 @@ def fold(ticket: Ticket | None, events: Iterable[happened.TicketEvent], name: ob
     return evolve(ticket, touched) if touched else ticket
 
 
-_ONLY_TOUCH: Final = (happened.CommentAdded, happened.CommentEdited, happened.CommentDeleted)
+_ONLY_TOUCH: Final = (
+    happened.CommentAdded,
+    happened.CommentEdited,
+    happened.CommentDeleted,
+    happened.AttachmentAdded,
+    happened.AttachmentRemoved,
+)
 
 
 def unique(tags: Iterable[str]) -> tuple[str, ...]:

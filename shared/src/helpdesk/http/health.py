@@ -9,6 +9,7 @@ from starlette.responses import Response
 from helpdesk.clock import utc_now
 from helpdesk.http.access import OPEN
 from helpdesk.http.json import dumps
+from helpdesk.http.problem import Problem
 from helpdesk.observability.metrics import metrics_routes
 
 Check = Callable[[], Awaitable[str | None]]
@@ -46,18 +47,20 @@ def health_routes(checks: Mapping[str, Check]) -> APIRouter:
 
     @router.get("/health/live", summary="The process answers", openapi_extra=OPEN)
     async def live() -> Response:
+        """For whoever restarts what hangs: asks nothing of others."""
         return _answer({"status": "ok", "timestamp": utc_now()}, 200)
 
     @router.get("/health/ready", summary="It can do its work; else the reasons", openapi_extra=OPEN)
     async def ready() -> Response:
+        """For whoever sends traffic. A 503 tells the reasons in `checks`, too."""
         found = {name: await check() for name, check in checks.items()}
         failed = [name for name, reason in found.items() if reason is not None and not isinstance(reason, Degraded)]
-        body = {
-            "status": "unavailable" if failed else "degraded" if any(found.values()) else "ok",
-            "timestamp": utc_now(),
-            "checks": {name: found[name] or "ok" for name in found},
-        }
-        return _answer(body, 503 if failed else 200)
+        checked = {name: reason or "ok" for name, reason in found.items()}
+        if failed:
+            sorry = f"It cannot do its work: {', '.join(failed)}."
+            raise Problem(503, "unavailable", sorry, headers={"Cache-Control": "no-store"}, extra={"checks": checked})
+        status = "degraded" if any(found.values()) else "ok"
+        return _answer({"status": status, "timestamp": utc_now(), "checks": checked}, 200)
 
     router.include_router(metrics_routes())
     return router

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,6 +49,8 @@ class Edge:
                 message = {**message, "body": b""}
             await send(message)
 
+        if "json" in Headers(scope=scope).get("content-type", "").lower():
+            receive = in_utf8(receive)
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
@@ -66,6 +69,21 @@ class Edge:
                 },
             )
         return None
+
+
+def in_utf8(receive: Receive) -> Receive:
+    """The same body, or a 400: JSON is UTF-8 (contract §2), and Python's parser would guess UTF-16 and UTF-32, too.
+
+    Their JSON has a NUL beside its first brace; in UTF-8 none may be anywhere.
+    """
+
+    async def checked() -> Message:
+        message = await receive()
+        if b"\x00" in message.get("body", b""):
+            raise HTTPException(400)
+        return message
+
+    return checked
 
 
 def request_id_of(incoming: str | None) -> str:

@@ -151,7 +151,7 @@ def answer(request: Request, problem: Problem) -> Response:
     fields = [one.model_dump() for one in problem.fields]
     body: dict[str, Any] = {
         **problem.extra,
-        "code": "VALIDATION_ERROR" if fields else _code(problem.status),
+        "code": "VALIDATION_ERROR" if fields else code_of(problem.status),
         "reason": problem.reason,
         "message": problem.message,
         "error": problem.message,
@@ -174,7 +174,8 @@ def original_path(request: Request) -> str:
     return str(request.scope.get("original_path", request.scope["path"]))
 
 
-def _code(status: int) -> str:
+def code_of(status: int) -> str:
+    """The contract's word for a status without details."""
     if status >= 500:
         return "INTERNAL_ERROR"
     return _CODES.get(status, "BAD_REQUEST")

@@ -25,12 +25,13 @@ class UserShape(PersonShape):
     """An account. Never with a hash."""
 
     name: str
-    role: str = Field(description="ADMIN, AGENT or USER")
+    role: str = Field(description="ADMIN, AGENT or USER", json_schema_extra={"enum": ["ADMIN", "AGENT", "USER"]})
     roles: list[str] = Field(description="the role once more, as ROLE_…")
     scopes: list[str]
     tenant_id: UUID
     enabled: bool
     is_active: bool = Field(description="the same as enabled")
+    state: str = Field(description="active, invited (it has no password yet) or deactivated")
     created_at: Instant
     updated_at: Instant
 
@@ -49,8 +50,14 @@ class TicketShape(Answer):
     number: int = Field(description="short, unique in the tenant, increasing")
     title: str
     description: str
-    status: str = Field(description="open, in_progress, resolved or closed")
-    priority: str = Field(description="low, medium, high or critical")
+    status: str = Field(
+        description="one of four words, for ever",
+        json_schema_extra={"enum": ["open", "in_progress", "resolved", "closed"]},
+    )
+    priority: str = Field(
+        description="how urgent it is",
+        json_schema_extra={"enum": ["low", "medium", "high", "critical"]},
+    )
     waiting_on: str | None = Field(description="requester, third_party or null")
     resolution: str | None = Field(description="how it ended: solved, cancelled, duplicate …")
     tags: list[str]
@@ -130,6 +137,7 @@ def user(
     name: str,
     role: str,
     enabled: bool,
+    invited: bool,
     created_at: datetime,
     updated_at: datetime,
 ) -> UserShape:
@@ -146,6 +154,7 @@ def user(
         tenant_id=tenant_id,
         enabled=enabled,
         is_active=enabled,
+        state="deactivated" if not enabled else "invited" if invited else "active",
         created_at=created_at,
         updated_at=updated_at,
     )

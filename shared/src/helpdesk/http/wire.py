@@ -6,9 +6,18 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -18,6 +27,17 @@ class Body(BaseModel):
     """What a client sends: unknown fields are ignored, and none is assigned that a route does not name."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, extra="ignore", frozen=True)
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Partial(Body):
+    """A body whose absent fields stay as they are: their defaults here are no value that is set, and not documented."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class Answer(BaseModel):
@@ -55,9 +75,23 @@ def _text(shortest: int, longest: int) -> Callable[[str], str]:
     return check
 
 
+class _Bounds:
+    """Checks the bounds, and tells the document, whose lengths count characters: never more than UTF-16 units."""
+
+    def __init__(self, shortest: int, longest: int) -> None:
+        self._shortest, self._longest = shortest, longest
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(_text(self._shortest, self._longest), handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        least = {"minLength": 1} if self._shortest else {}  # four emoji are a text of eight units
+        return {**handler(schema), **least, "maxLength": self._longest}
+
+
 def text(shortest: int, longest: int) -> Any:
     """Metadata for `Annotated[str, text(1, 200)]`: length bounds in UTF-16 code units."""
-    return AfterValidator(_text(shortest, longest))
+    return _Bounds(shortest, longest)
 
 
 def _uuid(value: object) -> UUID:

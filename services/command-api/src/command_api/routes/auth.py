@@ -18,7 +18,7 @@ from command_api.accounts import (
 )
 from command_api.routes.shared import answer, problems_of
 from command_api.routes.sign_ins import note_failed_login, note_sign_in
-from command_api.wire import AuthResponse, LoginBody, RefreshBody, RegisterBody, SignupBody
+from command_api.wire import AuthResponse, FoundTenantBody, LoginBody, RefreshBody, RegisterBody, SignupBody
 from helpdesk.http import shapes
 from helpdesk.http.access import PUBLIC, Rate, access
 from helpdesk.http.app import API, problems
@@ -64,7 +64,18 @@ async def register(accounts: Identity, body: RegisterBody) -> Response:
             )
         except NoSuchTenant as error:
             raise Problem(404, "tenant_not_found", "There is no tenant of this id.") from error
-    return answer(_user(account), status=201, positions=account.positions, visible=account.visible)
+    return answer(user_shape(account), status=201, positions=account.positions, visible=account.visible)
+
+
+@router.post("/tenants", status_code=201, summary="Found a tenant", response_model=AuthResponse,
+             responses=problems(400, 403, 409, 503), openapi_extra=access(PUBLIC, Rate.AUTHENTICATION))  # fmt: skip
+async def found_tenant(accounts: Identity, body: FoundTenantBody) -> Response:
+    """A new tenant and its first admin, who is signed in at once; where the operator allows it."""
+    async with problems_of():
+        account = await accounts.found_tenant(
+            name=body.tenant_name, slug=body.tenant_slug, email=body.email, password=body.password, admin=body.name
+        )
+    return _signed_in(await accounts.sign_in(account), 201)
 
 
 @router.post("/login", summary="Log in", response_model=AuthResponse, responses=problems(400, 401, 503),
@@ -94,7 +105,8 @@ async def login(request: Request, accounts: Identity, body: LoginBody) -> Respon
 @router.post("/refresh", summary="Renew an access token", response_model=AuthResponse,
              responses=problems(400, 401, 503), openapi_extra=_OPEN)  # fmt: skip
 async def refresh(accounts: Identity, body: RefreshBody) -> Response:
-    """The refresh token is returned unchanged and stays valid until it expires."""
+    """The refresh token is returned unchanged and stays valid until it expires; with REFRESH_ROTATION it is a new one,
+    and the former one was good for this once."""
     try:
         session = await accounts.refresh(body.refresh_token)
     except BadRefreshToken as error:
@@ -108,7 +120,7 @@ def _signed_in(session: Session, status: int) -> Response:
         refresh_token=session.refresh_token,
         expires_in=session.expires_in_ms,
         token=session.access_token,
-        user=_user(session.account),
+        user=user_shape(session.account),
     )
     account = session.account
     return answer(
@@ -120,7 +132,7 @@ def _signed_in(session: Session, status: int) -> Response:
     )
 
 
-def _user(account: Account) -> shapes.UserShape:
+def user_shape(account: Account) -> shapes.UserShape:
     person = account.person
     return shapes.user(
         id_=person.id,
@@ -129,6 +141,7 @@ def _user(account: Account) -> shapes.UserShape:
         name=person.name,
         role=person.role,
         enabled=person.enabled,
+        invited=person.invited,
         created_at=person.created_at,
         updated_at=person.updated_at,
     )

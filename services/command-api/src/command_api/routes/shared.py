@@ -13,7 +13,7 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import Actor
 from command_api.execute import Cause, CommandAt, Commands, Contended, Outcome, Shape, StaleVersion, new_command
 from helpdesk.auth.tokens import Principal
-from helpdesk.consistency import Position, token_of
+from helpdesk.consistency import MAX_TOKEN_STREAMS, Position, token_of
 from helpdesk.eventstore.grouping import Overloaded
 from helpdesk.eventstore.idempotency import Answer
 from helpdesk.eventstore.store import EventTooLarge
@@ -28,9 +28,12 @@ from helpdesk.recorded import Stream
 _STATUS: Final[Mapping[str, int]] = {
     "ticket_not_found": 404,
     "comment_not_found": 404,
+    "attachment_not_found": 404,
     "not_allowed": 403,
     "internal_not_allowed": 403,
     "registration_closed": 403,
+    "self_service_off": 403,
+    "user_not_found": 404,
 }
 """Refusals that are no conflict (409); the rules themselves know nothing of HTTP."""
 
@@ -77,7 +80,7 @@ async def problems_of(caller: Principal | None = None) -> AsyncIterator[None]:
         raise Problem(
             412,
             "stale_version",
-            f"The ticket has changed meanwhile; it is at version {stale.current}.",
+            f"This has changed meanwhile; it is at version {stale.current}.",
             headers={"ETag": f'"v{stale.current}"'},
             extra={"currentVersion": stale.current, "missed": _missed(stale.missed, caller)},
         ) from stale
@@ -164,10 +167,10 @@ def answer(
     version: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer of a write: its body, its tag, its consistency token, and whether the views are behind."""
+    """The answer of a write: its body, its tag, its consistency token unless too long, whether the views are behind."""
     content = None if body is None else dumps(body)
     tag = etag(version, content) if version is not None and content is not None else None
-    response = sent(Answer(status, content, tag, token_of(positions)))
+    response = sent(Answer(status, content, tag, token_of(positions) if len(positions) <= MAX_TOKEN_STREAMS else None))
     response.headers.update(headers or {})
     _tell_visible(response, visible=visible)
     return response

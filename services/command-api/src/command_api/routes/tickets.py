@@ -12,7 +12,7 @@ from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
 from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
 from command_api.wire import CreateTicketBody, EditTicketBody
-from helpdesk.auth.http import Caller
+from helpdesk.auth.http import Caller, unknown_user
 from helpdesk.auth.tokens import Principal
 from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
@@ -20,7 +20,7 @@ from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import header
 from helpdesk.http.etag import expected_version
-from helpdesk.http.problem import Problem, invalid
+from helpdesk.http.problem import invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
 
@@ -40,7 +40,7 @@ _WRITE = access("tickets:write", Rate.WRITES)
 async def create(request: Request, caller: Caller, shell: Shell, body: CreateTicketBody) -> Response:
     """Any role creates; an assignee must be of the same tenant."""
     await _demand_creator(shell, caller)
-    await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+    await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
     ticket_id = new_id()
 
     async def shape(outcome: Outcome) -> Answer:
@@ -85,7 +85,7 @@ async def edit(
 ) -> Response:
     """Both partial: any of the fields, all of them or none. What is as it was makes no event and no new version."""
     if "assigned_to_id" in body.model_fields_set:
-        await _demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
+        await demand_assignee(shell, caller.tenant_id, body.assigned_to_id)
 
     async def shape(outcome: Outcome) -> Answer:
         return shaped(caller.tenant_id, outcome, await _shape(shell, caller.tenant_id, outcome))
@@ -145,16 +145,16 @@ def _creation(body: CreateTicketBody, caller: Principal, number: int) -> Command
 async def _demand_creator(shell: Shell, caller: Principal) -> None:
     """A token outlives the purge of its tenant: nothing begins in what is gone."""
     if not await shell.directory.people(caller.tenant_id, [caller.user_id]):
-        challenge = {"WWW-Authenticate": "Bearer"}
-        raise Problem(401, "unknown_user", "This account is unknown or disabled.", headers=challenge)
+        raise unknown_user()
 
 
-async def _demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None) -> None:
+async def demand_assignee(shell: Shell, tenant_id: UUID, assignee_id: UUID | None, field: str = "assignedToId") -> None:
+    """Raise the 400 of `field` unless the assignee is an enabled person of the tenant, or nobody."""
     if assignee_id is None:
         return
     found = (await shell.directory.people(tenant_id, [assignee_id])).get(assignee_id)
     if found is None or not found.enabled:
-        raise invalid("assignedToId", "there is no such user in this tenant", "unknown_user")
+        raise invalid(field, "there is no such user in this tenant", "unknown_user")
 
 
 async def _shape(shell: Shell, tenant_id: UUID, outcome: Outcome) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def _told(event: happened.TicketEvent, ticket: Ticket) -> Iterable[Notice]:
             | happened.TicketDeleted()
             | happened.CommentEdited()
             | happened.CommentDeleted()
+            | happened.AttachmentAdded()
+            | happened.AttachmentRemoved()
             | happened.TicketRedacted()
         ):
             return ()

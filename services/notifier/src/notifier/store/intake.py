@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from helpdesk.folds.user import Standing
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
 from notifier.domain.notice import Notice, in_app_id
@@ -24,9 +25,19 @@ select * from unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::text[], %s::uuid
 on conflict (tenant_id, id) do update set title = excluded.title, assignee_id = excluded.assignee_id"""
 
 WRITE_PEOPLE: Final = """
-insert into notices.person (tenant_id, id, email, name, role)
-select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
-on conflict (tenant_id, id) do update set email = excluded.email, name = excluded.name, role = excluded.role"""
+insert into notices.person (tenant_id, id, email, name, role, enabled, valid_from, sessions_from)
+select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::timestamptz[],
+                     %s::timestamptz[])
+on conflict (tenant_id, id) do update set
+    email = excluded.email, name = excluded.name, role = excluded.role, enabled = excluded.enabled,
+    valid_from = excluded.valid_from, sessions_from = excluded.sessions_from"""
+
+# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
+TELL_PEOPLE: Final = "select pg_notify('notices_people', t::text) from unnest(%s::uuid[]) t"
+
+PEOPLE: Final = """
+select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.valid_from, p.sessions_from
+from notices.person p join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
 
 ROLES: Final = """
 select p.tenant_id, p.id, p.role
@@ -91,8 +102,19 @@ async def write_tickets(connection: Connection, rows: Mapping[Stream, Ticket]) -
     await connection.execute(WRITE_TICKETS, columns)
 
 
+async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Person]:
+    """These people as they stand."""
+    if not streams:
+        return {}
+    cursor = await connection.execute(PEOPLE, ([s.tenant_id for s in streams], [s.id for s in streams]))
+    return {
+        Stream(tenant_id, "user", id_): Person(email, name, Standing(*standing))
+        for tenant_id, id_, email, name, *standing in await cursor.fetchall()
+    }
+
+
 async def write_people(connection: Connection, rows: Mapping[Stream, Person]) -> None:
-    """Insert or replace, in key order."""
+    """Insert or replace, in key order, and tell whose people have changed."""
     if not rows:
         return
     ordered = sorted(rows)
@@ -102,9 +124,13 @@ async def write_people(connection: Connection, rows: Mapping[Stream, Person]) ->
         [s.id for s in ordered],
         [p.email for p in found],
         [p.name for p in found],
-        [p.role for p in found],
+        [p.standing.role for p in found],
+        [p.standing.enabled for p in found],
+        [p.standing.valid_from for p in found],
+        [p.standing.sessions_from for p in found],
     )
     await connection.execute(WRITE_PEOPLE, columns)
+    await connection.execute(TELL_PEOPLE, (sorted({stream.tenant_id for stream in rows}),))
 
 
 async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -> dict[UUID, dict[UUID, str]]:

@@ -13,7 +13,7 @@ from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.folds import activities
 from helpdesk.recorded import Stream
-from projector.domain import comments, people, tenants, tickets
+from projector.domain import attachments, comments, people, tenants, tickets
 from projector.domain.text import json_text
 
 Row: TypeAlias = tuple[Any, ...]
@@ -125,6 +125,15 @@ def _comments(history: History) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def _attachments(history: History) -> Iterator[Row]:
+    tenant_id, ticket_id = history.stream.tenant_id, history.stream.id
+    for row in attachments.after({}, history.happened).values():
+        yield (
+            tenant_id, ticket_id, row.id, row.object_id, row.filename, row.file_size, row.mime_type, row.sha256,
+            row.added_by_id, row.created_at, row.deleted,
+        )  # fmt: skip
+
+
 def _activities(history: History) -> Iterator[Row]:
     tenant_id, ticket_id = history.stream.tenant_id, history.stream.id
     for version, event_id, event in history.events or ():
@@ -139,8 +148,8 @@ def _people(history: History) -> Iterator[Row]:
     stream = history.stream
     row = people.after(None, history.happened, history.version, stream)
     yield (
-        stream.tenant_id, stream.id, row.email, row.name, row.role, row.enabled, row.created_at, row.updated_at,
-        row.version,
+        stream.tenant_id, stream.id, row.email, row.name, row.role, row.enabled, row.invited, row.created_at,
+        row.updated_at, row.valid_from, row.sessions_from, row.version,
     )  # fmt: skip
 
 
@@ -168,13 +177,20 @@ VIEWS: Final = (
         _comments,
     ),
     View(
+        "attachments", "ticket", "ticket_id",
+        ("tenant_id", "ticket_id", "id", "object_id", "filename", "file_size", "mime_type", "sha256", "added_by_id",
+         "created_at", "deleted"),
+        _attachments,
+    ),
+    View(
         "activities", "ticket", "ticket_id",
         ("tenant_id", "ticket_id", "version", "id", "type", "changes", "is_internal", "actor_id", "created_at"),
         _activities,
     ),
     View(
         "people", "user", "id",
-        ("tenant_id", "id", "email", "name", "role", "enabled", "created_at", "updated_at", "version"),
+        ("tenant_id", "id", "email", "name", "role", "enabled", "invited", "created_at", "updated_at", "valid_from",
+         "sessions_from", "version"),
         _people,
     ),
     View(

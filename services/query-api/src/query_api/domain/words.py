@@ -16,7 +16,6 @@ class StatusFilter:
     resolution: str | None = None
 
 
-ANY_STATUS: Final = StatusFilter()
 _STATUS_FILTERS: Final = {word: StatusFilter(status=word) for word in STATUSES} | {
     "cancelled": StatusFilter(status="closed", resolution="cancelled"),
     "canceled": StatusFilter(status="closed", resolution="cancelled"),
@@ -28,13 +27,14 @@ _PRIORITIES: Final = {word: word for word in PRIORITIES} | {"urgent": "critical"
 
 def status_filter(word: str) -> StatusFilter | None:
     """What `word` asks for, in any letter case; None when it is no word of ours."""
-    return _STATUS_FILTERS.get(_plain(word))
+    return _STATUS_FILTERS.get(plain(word))
 
 
 def priority(word: str) -> str | None:
     """The canonical priority, in any letter case; None when it is no word of ours."""
-    return _PRIORITIES.get(_plain(word))
+    return _PRIORITIES.get(plain(word))
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """A word as the tables above spell it."""
     return word.strip().lower().replace("-", "_").replace(" ", "_")

@@ -64,10 +64,12 @@ def document_routes() -> APIRouter:
 
     @router.get("/openapi.json", summary="This document", openapi_extra=OPEN)
     async def openapi() -> Response:
+        """OpenAPI 3.1 of everything behind this origin."""
         return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @router.get("/api-docs", summary="Pages to read it", response_class=HTMLResponse, openapi_extra=OPEN)
     async def pages() -> Response:
+        """Swagger UI, with all that it loads from this origin."""
         return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
     @router.get("/api-docs/start.js", include_in_schema=False, openapi_extra=OPEN)
@@ -109,8 +111,9 @@ def _pattern(template: str) -> re.Pattern[str]:
 def allowed(known: list[Address], path: str) -> list[str]:
     """The methods that `path` answers somewhere in the system; none when it is no address of ours."""
     matching = [address for address in known if address.pattern.fullmatch(path)]
-    literal = [address for address in matching if address.template == path]  # `/tickets/stats` is no `/tickets/{id}`
-    found = {method for address in literal or matching for method in address.methods}
+    # `/tickets/stats` is no `/tickets/{id}`: the address that leaves the least open is meant.
+    least = min((address.template.count("{") for address in matching), default=0)
+    found = {method for address in matching if address.template.count("{") == least for method in address.methods}
     return sorted(found | {"HEAD"} if "GET" in found else found)
 
 

@@ -6,10 +6,12 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from helpdesk.auth.http import ended_token, unknown_user
+from helpdesk.auth.standing import judged
 from helpdesk.clock import utc_now
 from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
-from helpdesk.http.problem import Problem, unavailable
+from helpdesk.http.problem import unavailable
 from helpdesk.http.shapes import UserShape
 from query_api.reading import Read, documented
 from query_api.views import people
@@ -31,10 +33,10 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
 async def read_me(reading: Read) -> Response:
     """The account that the token belongs to."""
     (found,) = await reading.read(people.one(reading.tenant_id, reading.user_id))
-    if not found and utc_now() - reading.issued_at < SIGN_UP_SEEN_WITHIN:
+    if not found and utc_now() - reading.caller.issued_at < SIGN_UP_SEEN_WITHIN:
         raise unavailable()
     if not found or not found[0].enabled:
-        raise Problem(
-            401, "unknown_user", "This account is unknown or disabled.", headers={"WWW-Authenticate": "Bearer"}
-        )
+        raise unknown_user()
+    if judged(reading.caller, found[0].standing) is None:  # what is kept in memory may be some milliseconds older
+        raise ended_token()
     return reading.answer(people.account(found[0]), version=found[0].version)

@@ -5,13 +5,25 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk.folds.user import Standing
 from helpdesk.http.shapes import UserShape, user
+from helpdesk.paging.cursor import Place
+from helpdesk.paging.order import Order, Sort
+from helpdesk.paging.page import Paging
+from helpdesk.paging.window import Total, window
 from helpdesk.people import first_name, last_name
-from helpdesk.postgres.tenant import Statement
+from helpdesk.postgres.pool import Pool
+from helpdesk.postgres.tenant import Statement, read
+from query_api.views.matching import literal
 
-_ONE: Final = """
-select id, tenant_id, email, name, role, enabled, created_at, updated_at, version
-from views.people where tenant_id = %(tenant_id)s and id = %(id)s"""
+_COLUMNS: Final = """
+    id, tenant_id, email, name, role, enabled, invited, created_at, updated_at, valid_from, sessions_from, version"""
+_ONE: Final = f"select {_COLUMNS} from views.people where tenant_id = %(tenant_id)s and id = %(id)s"
+_OF_TENANT: Final = """tenant_id = %(tenant_id)s and (%(role)s::text is null or role = %(role)s)
+  and (%(search)s::text is null or name ilike %(search)s or email ilike %(search)s)"""
+_PAGE: Final = f"""
+select {_COLUMNS} from views.people where {_OF_TENANT} {{condition}} {{order_by}} {{limit}}"""
+_COUNT: Final = f"select count(*) as total from views.people where {_OF_TENANT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +36,58 @@ class PersonRow:
     name: str
     role: str
     enabled: bool
+    invited: bool
     created_at: datetime
     updated_at: datetime
+    valid_from: datetime | None
+    sessions_from: datetime | None
     version: int
+
+    @property
+    def standing(self) -> Standing:
+        """For the judgement of their token."""
+        return Standing(self.role, self.enabled, self.valid_from, self.sessions_from)
 
 
 def one(tenant_id: UUID, user_id: UUID) -> Statement[PersonRow]:
     """An account by its id."""
     return Statement(_ONE, PersonRow, {"tenant_id": tenant_id, "id": user_id})
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Which people of a tenant; `search` is text that the name or the address contains. None: all."""
+
+    role: str | None = None
+    search: str | None = None
+
+    def params(self, tenant_id: UUID) -> dict[str, Any]:
+        """As the statements take it."""
+        search = None if self.search is None else f"%{literal(self.search)}%"
+        return {"tenant_id": tenant_id, "role": self.role, "search": search}
+
+
+def page(tenant_id: UUID, filter_: PeopleFilter, paging: Paging) -> Statement[PersonRow]:
+    """A page of a tenant's people, and one more where there is one."""
+    part = window(paging)
+    sql = _PAGE.format(condition=part.condition, order_by=part.order_by, limit=part.limit)
+    return Statement(sql, PersonRow, {**filter_.params(tenant_id), **part.params})
+
+
+def total(tenant_id: UUID, filter_: PeopleFilter) -> Statement[Total]:
+    """How many they are."""
+    return Statement(_COUNT, Total, filter_.params(tenant_id))
+
+
+def place_of(row: PersonRow, order: Order) -> Place:
+    """Where a person stands in an order."""
+    return Place(order, row.updated_at if order.by is Sort.UPDATED_AT else row.created_at, row.id)
+
+
+async def standing(pool: Pool, tenant_id: UUID, user_id: UUID) -> Standing | None:
+    """What the views know of a person, for the judgement of their token."""
+    found = await read(pool, tenant_id, one(tenant_id, user_id))
+    return found[0].standing if found else None
 
 
 def account(row: PersonRow) -> UserShape:
@@ -43,6 +99,7 @@ def account(row: PersonRow) -> UserShape:
         name=row.name,
         role=row.role,
         enabled=row.enabled,
+        invited=row.invited,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

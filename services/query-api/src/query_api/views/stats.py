@@ -23,9 +23,9 @@ class StatsRow:
     total: int
 
 
-def of_tickets(tenant_id: UUID, sight: Sight) -> Statement[StatsRow]:
-    """The counts of the tickets in sight."""
-    visible, params = narrowed(tenant_id, sight, TicketFilter())
+def of_tickets(tenant_id: UUID, sight: Sight, filter_: TicketFilter) -> Statement[StatsRow]:
+    """The counts of the tickets in sight that the filter leaves."""
+    visible, params = narrowed(tenant_id, sight, filter_)
     return Statement(_STATS.format(visible=visible), StatsRow, params)
 
 

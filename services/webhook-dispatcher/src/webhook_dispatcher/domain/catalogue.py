@@ -11,11 +11,18 @@ CLASSIC: Final[Mapping[str, str]] = {
 }
 """The names of the older API, and the dotted type that each stands for."""
 
-PUBLIC: Final = (*CLASSIC.values(), "ticket.deleted", "comment.edited", "comment.deleted")
+PUBLIC: Final = (
+    *CLASSIC.values(),
+    "ticket.deleted",
+    "comment.edited",
+    "comment.deleted",
+    "attachment.added",
+    "attachment.removed",
+)
 INTERNAL: Final = ("comment.internal_added", "comment.internal_edited", "comment.internal_deleted")
 """What is told of internal notes: only to endpoints that ask for it by its full name, never by a pattern."""
 
-PATTERNS: Final = ("ticket.*", "comment.*")
+PATTERNS: Final = ("ticket.*", "comment.*", "attachment.*")
 
 _CLASSIC_OF: Final = {type_: name for name, type_ in CLASSIC.items()}
 _DOTTED: Final = frozenset((*PUBLIC, *INTERNAL, *PATTERNS))

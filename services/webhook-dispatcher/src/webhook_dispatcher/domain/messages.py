@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
-from helpdesk.events.ticket import CommentAdded, CommentDeleted, CommentEdited
+from helpdesk.events.ticket import AttachmentAdded, AttachmentRemoved, CommentAdded, CommentDeleted, CommentEdited
 from helpdesk.folds.ticket import Ticket
 from helpdesk.recorded import RecordedEvent
 from webhook_dispatcher.domain import body
@@ -79,7 +79,7 @@ def _told(command: Command) -> list[tuple[str, dict[str, object]]]:
         if after.deleted and not before.deleted:
             told.append(("ticket.deleted", subject))
     for one in command.events:
-        told += _of_comment(one, subject)
+        told += _of_part(one, subject)
     return told
 
 
@@ -87,7 +87,8 @@ def _subject(command: Command) -> dict[str, object]:
     return {"ticketId": command.ticket_id, "title": command.after.title}
 
 
-def _of_comment(one: RecordedEvent, subject: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+def _of_part(one: RecordedEvent, subject: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    """What is told of a comment or a file."""
     match one.event:
         case CommentAdded() as added:
             data = {**subject, "commentId": added.comment_id, "authorId": added.by, "content": added.content}
@@ -104,6 +105,19 @@ def _of_comment(one: RecordedEvent, subject: Mapping[str, object]) -> list[tuple
         case CommentDeleted() as deleted:
             data = {**subject, "commentId": deleted.comment_id}
             return [("comment.internal_deleted" if deleted.is_internal else "comment.deleted", data)]
+        case AttachmentAdded() as attached:
+            data = {
+                **subject,
+                "attachmentId": attached.attachment_id,
+                "addedBy": attached.by,
+                "filename": attached.filename,
+                "fileSize": attached.file_size,
+                "mimeType": attached.mime_type,
+                "sha256": attached.sha256,
+            }
+            return [("attachment.added", data)]
+        case AttachmentRemoved() as removed:
+            return [("attachment.removed", {**subject, "attachmentId": removed.attachment_id})]
         case _:
             return []
 

@@ -72,6 +72,7 @@ FORGET: Final = (
     "delete from webhooks.delivery where tenant_id = %s",
     "delete from webhooks.endpoint where tenant_id = %s",
     "delete from webhooks.ticket where tenant_id = %s",
+    "delete from webhooks.person where tenant_id = %s",
     "select webhooks.forget_events(%s)",
 )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg import sql
 
 from helpdesk.folds import ticket as fold
+from helpdesk.folds.user import Standing, evolve_standing
 from helpdesk.recorded import Stream
 from notifier.domain.person import evolve as evolve_person
 from notifier.domain.ticket import evolve as evolve_ticket
@@ -80,14 +81,30 @@ def _known_people(history: History) -> Iterator[Row]:
     for event in history.happened:
         person = evolve_person(person, event)
     if person is not None:
-        yield (history.stream.tenant_id, history.stream.id, person.email, person.name, person.role)
+        yield (history.stream.tenant_id, history.stream.id, person.email, person.name, *_of(person.standing))
 
 
+def _standings(history: History) -> Iterator[Row]:
+    standing = None
+    for event in history.happened:
+        standing = evolve_standing(standing, event)
+    if standing is not None:
+        yield (history.stream.tenant_id, history.stream.id, *_of(standing))
+
+
+def _of(standing: Standing) -> Row:
+    return (standing.role, standing.enabled, standing.valid_from, standing.sessions_from)
+
+
+_STANDING: Final = ("role", "enabled", "valid_from", "sessions_from")
 OWNERS: Final = (
     Owner("views", VIEWS, json_as_text=True),
     Owner(
         "webhooks",
-        [View("ticket", "ticket", "id", ("tenant_id", "id", *(f.name for f in fields(fold.Ticket))), _snapshots)],
+        [
+            View("ticket", "ticket", "id", ("tenant_id", "id", *(f.name for f in fields(fold.Ticket))), _snapshots),
+            View("person", "user", "id", ("tenant_id", "id", *_STANDING), _standings),
+        ],
     ),
     Owner(
         "notices",
@@ -96,7 +113,7 @@ OWNERS: Final = (
                 "ticket", "ticket", "id",
                 ("tenant_id", "id", "number", "title", "creator_id", "assignee_id"), _known_tickets,
             ),
-            View("person", "user", "id", ("tenant_id", "id", "email", "name", "role"), _known_people),
+            View("person", "user", "id", ("tenant_id", "id", "email", "name", *_STANDING), _known_people),
         ],
     ),
 )  # fmt: skip

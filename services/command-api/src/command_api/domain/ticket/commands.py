@@ -89,4 +89,43 @@ class DeleteComment:
     at: datetime
 
 
-TicketCommand: TypeAlias = CreateTicket | EditTicket | DeleteTicket | AddComment | EditComment | DeleteComment
+@dataclass(frozen=True, slots=True)
+class BeginUpload:
+    """May a file be attached? Nothing happens yet: the client uploads it first."""
+
+    by: Actor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AddAttachment:
+    """A stored file, looked at already. `file_size` in bytes, `sha256` in hexadecimal."""
+
+    attachment_id: UUID
+    object_id: UUID
+    filename: str
+    file_size: int
+    mime_type: str
+    sha256: str
+    by: Actor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAttachment:
+    attachment_id: UUID
+    by: Actor
+    at: datetime
+
+
+TicketCommand: TypeAlias = (
+    CreateTicket
+    | EditTicket
+    | DeleteTicket
+    | AddComment
+    | EditComment
+    | DeleteComment
+    | BeginUpload
+    | AddAttachment
+    | RemoveAttachment
+)

@@ -1,4 +1,4 @@
-"""What may be done to a ticket: contract §6 and §7, behaviours §1.
+"""What may be done to a ticket: contract §6 to §8, behaviours §1.
 
 Everything that a rule asks arrives as data; no clock, no look-up in here.
 """
@@ -13,16 +13,21 @@ from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import (
     UNSET,
     Actor,
+    AddAttachment,
     AddComment,
+    BeginUpload,
     CreateTicket,
     DeleteComment,
     DeleteTicket,
     EditComment,
     EditTicket,
+    RemoveAttachment,
     TicketCommand,
 )
 from command_api.domain.ticket.state import Comment, Ticket
 from helpdesk.events.ticket import (
+    AttachmentAdded,
+    AttachmentRemoved,
     CommentAdded,
     CommentDeleted,
     CommentEdited,
@@ -79,6 +84,13 @@ def decide(ticket: Ticket | None, command: TicketCommand) -> list[TicketEvent]:
             return _edit_comment(ticket, command)
         case DeleteComment():
             return _delete_comment(ticket, command)
+        case BeginUpload():
+            _demand_write(ticket, command.by)
+            return []
+        case AddAttachment():
+            return _add_attachment(ticket, command)
+        case RemoveAttachment():
+            return _remove_attachment(ticket, command)
         case _:
             assert_never(command)
 
@@ -276,6 +288,33 @@ def _own_comment(ticket: Ticket, comment_id: UUID, by: Actor) -> Comment:
     if comment is None or comment.author_id != by.id or hidden or not _may_write(ticket, by):
         raise Rejected("comment_not_found", "There is no such comment of yours.")
     return comment
+
+
+def _add_attachment(ticket: Ticket, command: AddAttachment) -> list[TicketEvent]:
+    _demand_write(ticket, command.by)
+    if command.attachment_id in ticket.removed_attachments:
+        raise Rejected("attachment_not_found", "This file was removed from the ticket.")
+    if command.attachment_id in ticket.attachments:
+        return []
+    return [
+        AttachmentAdded(
+            attachment_id=command.attachment_id,
+            object_id=command.object_id,
+            filename=command.filename,
+            file_size=command.file_size,
+            mime_type=command.mime_type,
+            sha256=command.sha256,
+            by=command.by.id,
+            at=command.at,
+        )
+    ]
+
+
+def _remove_attachment(ticket: Ticket, command: RemoveAttachment) -> list[TicketEvent]:
+    _demand_write(ticket, command.by)
+    if command.attachment_id not in ticket.attachments:
+        raise Rejected("attachment_not_found", "The ticket has no such file.")
+    return [AttachmentRemoved(attachment_id=command.attachment_id, by=command.by.id, at=command.at)]
 
 
 def _demand_write(ticket: Ticket, by: Actor) -> None:

@@ -1,11 +1,19 @@
-"""The ticket as the rules see it: the shared fold, with its comments."""
+"""The ticket as the rules see it: the shared fold, with its comments and files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from helpdesk.events.ticket import CommentAdded, CommentDeleted, CommentEdited, TicketCreated, TicketEvent
+from helpdesk.events.ticket import (
+    AttachmentAdded,
+    AttachmentRemoved,
+    CommentAdded,
+    CommentDeleted,
+    CommentEdited,
+    TicketCreated,
+    TicketEvent,
+)
 from helpdesk.folds import ticket as shared
 
 
@@ -22,10 +30,24 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """One file as it stands; a removed one is known by its id alone."""
+
+    id: UUID
+    object_id: UUID
+    filename: str
+    file_size: int
+    mime_type: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket(shared.Ticket):
     """What the rules ask, and what the answer of a write shows."""
 
     comments: Mapping[UUID, Comment] = field(default_factory=dict)
+    attachments: Mapping[UUID, Attachment] = field(default_factory=dict)
+    removed_attachments: frozenset[UUID] = frozenset()
 
 
 def evolve(ticket: Ticket | None, event: TicketEvent) -> Ticket:
@@ -53,6 +75,20 @@ def evolve(ticket: Ticket | None, event: TicketEvent) -> Ticket:
         case CommentDeleted():
             left = {id_: comment for id_, comment in ticket.comments.items() if id_ != event.comment_id}
             return replace(ticket, comments=left)
+        case AttachmentAdded():
+            attachment = Attachment(
+                id=event.attachment_id,
+                object_id=event.object_id,
+                filename=event.filename,
+                file_size=event.file_size,
+                mime_type=event.mime_type,
+                created_at=event.at,
+            )
+            return replace(ticket, attachments={**ticket.attachments, event.attachment_id: attachment})
+        case AttachmentRemoved():
+            rest = {id_: one for id_, one in ticket.attachments.items() if id_ != event.attachment_id}
+            removed = ticket.removed_attachments | {event.attachment_id}
+            return replace(ticket, attachments=rest, removed_attachments=removed)
         case _:
             return ticket
 

@@ -1,0 +1,165 @@
+"""The shell of every command on an account: read, decide, append with its private rows, wait until it can be seen."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from psycopg.errors import DeadlockDetected, SerializationFailure
+
+from command_api import store_accounts
+from command_api.accounts import Account
+from command_api.domain.user import (
+    ChangePassword,
+    EditUser,
+    SignOut,
+    UserCommand,
+    decide,
+    demand_admin,
+    is_active_admin,
+)
+from command_api.execute import TRIES, WITHIN_S, Cause, Commands, Contended, StaleVersion
+from command_api.passwords import Passwords
+from command_api.store import Person
+from helpdesk.consistency import Position
+from helpdesk.events.user import UserDeactivated, UserEvent, UserPasswordChanged, UserSignedOut
+from helpdesk.eventstore.store import DuplicateCommand, StreamAppend, WrongVersion
+from helpdesk.folds.user import User, fold
+from helpdesk.recorded import Stream
+
+Edit = Callable[[datetime, int], EditUser]
+"""(now, other active admins) → what is asked of the account."""
+_ENDS_SESSIONS = (UserDeactivated, UserPasswordChanged, UserSignedOut)
+
+
+class WrongPassword(Exception):
+    """The present password is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What happens to an account at `version`, and who it is before and after."""
+
+    stream: Stream
+    version: int
+    before: User
+    after: User
+    events: Sequence[UserEvent]
+
+
+class Users:
+    """What the routes of accounts do."""
+
+    def __init__(self, commands: Commands, passwords: Passwords) -> None:
+        self._commands, self._passwords = commands, passwords
+
+    async def edit(self, cause: Cause, user_id: UUID, edit: Edit, expected_version: int | None = None) -> Account:
+        """Change an account. Raises Rejected, StaleVersion, Contended."""
+        others = await store_accounts.other_admins(self._commands.pool, cause.tenant_id, user_id)
+        return await self._carry_out(cause, user_id, lambda at: edit(at, others), expected_version)
+
+    async def sign_out(self, cause: Cause) -> Account:
+        """End every token of the one who acts, the access token at hand too. Raises Contended."""
+        return await self._carry_out(cause, cause.actor, lambda at: SignOut(by=cause.actor, at=at))
+
+    async def change_password(self, cause: Cause, present: str, new: str) -> Account:
+        """Another password for the one who acts; every token of before ends. Raises WrongPassword, Contended."""
+        hash_ = await store_accounts.password_hash(self._commands.pool, cause.tenant_id, cause.actor)
+        if not await self._passwords.matching(present, [hash_] if hash_ else [], 1):
+            raise WrongPassword
+        new_hash = await self._passwords.hash(new)
+        return await self._carry_out(
+            cause, cause.actor, lambda at: ChangePassword(by=cause.actor, at=at), new_hash=new_hash
+        )
+
+    async def _carry_out(
+        self,
+        cause: Cause,
+        user_id: UUID,
+        command: Callable[[datetime], UserCommand],
+        expected_version: int | None = None,
+        new_hash: str | None = None,
+    ) -> Account:
+        """Without an expectation somebody else's change is no conflict: decide again."""
+        stream = Stream(cause.tenant_id, "user", user_id)
+        deadline = time.monotonic() + WITHIN_S
+        for _ in range(TRIES if expected_version is None else 1):
+            past = await self._past(stream)
+            events = decide(past, command(self._commands.clock()))
+            if expected_version not in (None, len(past)):
+                raise StaleVersion(len(past))
+            decided = _decided(stream, past, events)
+            try:
+                await self._append(cause, decided, new_hash)
+            except WrongVersion:
+                if expected_version is not None:
+                    raise StaleVersion(len(await self._past(stream))) from None
+            except DuplicateCommand:
+                past = await self._past(stream)
+                return await self._answer(cause, _decided(stream, past, []))
+            except (SerializationFailure, DeadlockDetected):
+                pass
+            else:
+                return await self._answer(cause, decided)
+            if time.monotonic() > deadline:
+                break
+        raise Contended
+
+    async def _append(self, cause: Cause, decided: _Decided, new_hash: str | None) -> None:
+        if not decided.events:
+            return
+        stream, after = decided.stream, decided.after
+        append = StreamAppend(stream, decided.version, decided.events)
+        async with self._commands.pool.connection() as connection, connection.transaction():
+            await self._commands.events.append_in(connection, cause.command_id, [append], cause.metadata)
+            version = decided.version + len(decided.events)
+            await store_accounts.update_person(connection, stream.tenant_id, stream.id, after, version)
+            if is_active_admin(decided.before) and not is_active_admin(after):
+                demand_admin(await store_accounts.other_admins_in_turn(connection, stream.tenant_id, stream.id))
+            if new_hash is not None:
+                await store_accounts.replace_credential(connection, stream.tenant_id, stream.id, new_hash)
+            if any(isinstance(event, _ENDS_SESSIONS) for event in decided.events):
+                await store_accounts.end_sessions(connection, stream.tenant_id, stream.id)
+        self._commands.directory.forget(stream.tenant_id)
+        self._commands.poke()
+
+    async def _answer(self, cause: Cause, decided: _Decided) -> Account:
+        version = decided.version + len(decided.events)
+        positions = [Position(decided.stream, version)]
+        visible = await self._commands.visible(positions) if cause.waits else None
+        person = _person(decided.stream.id, decided.after)
+        return Account(decided.stream.tenant_id, person, positions, visible, version)
+
+    async def _past(self, stream: Stream) -> list[UserEvent]:
+        """The account's history. What this version does not know of it must not be decided upon."""
+        past = await self._commands.events.read_stream(stream)
+        unknown = [one.type for one in past if one.event is None]
+        if unknown:
+            raise RuntimeError(f"{stream} holds {unknown[0]}, which this version does not know")
+        return cast("list[UserEvent]", [one.event for one in past])
+
+
+def _decided(stream: Stream, past: Sequence[UserEvent], events: Sequence[UserEvent]) -> _Decided:
+    before = fold(None, past)
+    after = fold(before, events)
+    if before is None or after is None:
+        raise RuntimeError(f"{stream}: a command was decided on nothing")
+    return _Decided(stream, len(past), before, after, events)
+
+
+def _person(id_: UUID, user: User) -> Person:
+    standing = user.standing
+    return Person(
+        id_,
+        user.email,
+        user.name,
+        standing.role,
+        standing.enabled,
+        user.created_at,
+        user.updated_at,
+        user.invited,
+        standing.valid_from,
+        standing.sessions_from,
+    )
