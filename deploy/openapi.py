@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 from fastapi import FastAPI
 
+from helpdesk.http.described import name_headers
 from helpdesk.http.problem import MEDIA_TYPE as PROBLEM
 from helpdesk.settings import Settings
 from localstack import credentials
@@ -106,13 +107,15 @@ def _tidied(operation: dict[str, Any], method: str, path: str) -> dict[str, Any]
     }
     responses = {status: _described(status, one) for status, one in declared.items()}
     name = "_".join([method, *(part.strip("{}") for part in path.split("/") if part not in ("", "api"))])
-    return {
+    tidied = {
         **operation,
         "operationId": name,
         "responses": responses,
         "security": operation.get("security", []),
         "tags": [SAME_TAG.get(tag, tag) for tag in operation.get("tags", ())],
     }
+    name_headers(tidied)
+    return tidied
 
 
 def _described(status: str, response: dict[str, Any]) -> dict[str, Any]:

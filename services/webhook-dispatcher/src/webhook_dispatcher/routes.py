@@ -57,7 +57,7 @@ async def manager(caller: Caller) -> Principal:
 Manager = Annotated[Principal, Depends(manager)]
 
 
-def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statement
+def webhook_routes(
     pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None], replays: Replays
 ) -> APIRouter:
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
@@ -71,14 +71,9 @@ def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statem
         _demand_target(body.url, rules)
         id_, secret = new_id(), body.secret or new_secret()
         event = WebhookEndpointCreated(url=body.url, events=tuple(body.events), by=caller.user_id, at=utc_now())
-        sealed = vault.seal(secret, caller.tenant_id, id_)
-
-        def shape(made: Endpoint) -> Answer:
-            content = dumps(wire.new_webhook(made, None if body.secret else secret))
-            return Answer(201, content, etag(made.version, content), location=f"{API}/webhooks/{id_}")
-
-        kept = _under_key(request, caller, replays, shape)
-        made = await endpoints.create(pool, _metadata(request, caller), id_, caller.tenant_id, event, sealed, kept)
+        sealed, shape = vault.seal(secret, caller.tenant_id, id_), partial(_made, None if body.secret else secret)
+        why, kept = _metadata(request, caller), _under_key(request, caller, replays, shape)
+        made = await endpoints.create(pool, why, id_, caller.tenant_id, event, sealed, kept)
         poke()
         return _done(request, shape(made))
 
@@ -119,14 +114,15 @@ def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statem
             _demand_target(body.url, rules)
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
         expected = expected_version(if_match)
-        kept = _under_key(request, caller, replays, _shown)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = _changed(found, body, caller)
             if event is None:
                 return sent(_shown(found))
             try:
-                changed = await endpoints.change(pool, _metadata(request, caller), found, event, sealed, kept)
+                changed = await endpoints.change(
+                    pool, _metadata(request, caller), found, event, sealed, _under_key(request, caller, replays, _shown)
+                )
             except WrongVersion:
                 continue  # somebody was faster: look again
             poke()
@@ -145,12 +141,17 @@ def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statem
         """Nothing is sent to it from now on. The answer has a body, which older clients read."""
         expected = expected_version(if_match)
         answer = Answer(200, dumps(wire.DeletedWebhookShape(id=webhook_id)))
-        kept = _under_key(request, caller, replays, lambda _: answer)
         for _ in range(TRIES):
             found = await _found(pool, caller, webhook_id, expected)
             event = WebhookEndpointDeleted(by=caller.user_id, at=utc_now())
             try:
-                await endpoints.delete(pool, _metadata(request, caller), found, event, kept)
+                await endpoints.delete(
+                    pool,
+                    _metadata(request, caller),
+                    found,
+                    event,
+                    _under_key(request, caller, replays, lambda _: answer),
+                )
             except WrongVersion:
                 continue
             poke()
@@ -174,6 +175,11 @@ def webhook_routes(  # noqa: PLR0915 - one resource: each door of it is a statem
         return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     return router
+
+
+def _made(secret: str | None, endpoint: Endpoint) -> Answer:
+    content = dumps(wire.new_webhook(endpoint, secret))
+    return Answer(201, content, etag(endpoint.version, content), location=f"{API}/webhooks/{endpoint.id}")
 
 
 def _shown(endpoint: Endpoint) -> Answer:

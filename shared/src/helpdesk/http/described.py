@@ -1,7 +1,7 @@
 """What the OpenAPI document says of every route alike, so that no route says it: errors that any call can meet, and
 headers (contract §3, §12). A route's own words win."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ _STANDING: Final = (
     *("RateLimit-Policy", "RateLimit"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
 )
+_OF_THE_GATEWAY: Final = frozenset({"414", "431"})
+"""It counts nobody."""
 _POSITIONS: Final = ("Consistency-Token", "Consistency")
 _KEYED: Final = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 _ASKED: Final = {
@@ -96,13 +98,28 @@ def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> No
     if asked:
         operation["parameters"] = [*operation.get("parameters", []), *[_ASKED[name] for name in asked]]
     for status, response in responses.items():
-        names = ["X-Request-Id", *(_STANDING if is_counted else ()), *_OF_STATUS.get(status, ())]
+        names = [*_of_every(operation, status)]
         if status.startswith("2") and is_write and appends:
             names += _POSITIONS
         if status.startswith("2") and takes_keys:
             names += [name for name in _KEYED if name != "ETag" or "content" in response]
-        headers = {name: one for wanted in names for name, one in header(wanted).items()}
-        response["headers"] = headers | response.get("headers", {})
+        _name(response, names)
+
+
+def name_headers(operation: dict[str, Any]) -> None:
+    """Say of every response, also of those that were described since, which headers it has whatever the call."""
+    for status, response in operation["responses"].items():
+        _name(response, _of_every(operation, status))
+
+
+def _of_every(operation: Mapping[str, Any], status: str) -> tuple[str, ...]:
+    is_counted = operation.get("x-rate-limit", Rate.UNCOUNTED) != Rate.UNCOUNTED and status not in _OF_THE_GATEWAY
+    return "X-Request-Id", *(_STANDING if is_counted else ()), *_OF_STATUS.get(status, ())
+
+
+def _name(response: dict[str, Any], names: Sequence[str]) -> None:
+    headers = {name: one for wanted in names for name, one in header(wanted).items()}
+    response["headers"] = headers | response.get("headers", {})
 
 
 def _errors(operation: Mapping[str, Any], *, is_counted: bool) -> Iterator[int]:
