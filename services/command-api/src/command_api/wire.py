@@ -274,11 +274,11 @@ class CreateTenantBody(Body):
     admin: FirstAdminBody | None = Field(None, description="An account of role ADMIN to begin with.")
 
 
-class EditTenantBody(Body):
+class EditTenantBody(Partial):
     """Partial: only fields that are named count, and none may be null."""
 
     name: Name = ""
-    slug: Slug = Field(default_factory=str)  # without a default in the document
+    slug: Slug = ""
     settings: Settings = Field(default_factory=dict)
 
     def command(self, by: UUID, at: datetime) -> ChangeTenant:
