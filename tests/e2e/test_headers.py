@@ -104,6 +104,28 @@ async def test_a_ticket_is_tagged_by_version_and_body(user: Person, agent: Perso
     assert changed.headers["ETag"].startswith('"v2.')
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/tickets", "/tickets?page=1", "/tickets/stats", "/comments?ticketId={id}", "/tickets/{id}/comments",
+     "/tickets/{id}/attachments", "/users", "/webhooks"],
+)  # fmt: skip
+async def test_a_list_and_a_count_are_tagged_by_their_body(agent: Person, path: str) -> None:
+    ticket = await agent.opens_ticket()
+    path = path.format(id=ticket["id"])
+    first = await agent.get(path)
+    answered(first, 200)
+    assert first.headers["ETag"].startswith('"v0.')
+    unchanged = await agent.ask("GET", path, headers={"If-None-Match": first.headers["ETag"]})
+    answered(unchanged, 304)
+    assert unchanged.headers["ETag"] == first.headers["ETag"]
+
+
+async def test_a_list_that_changed_has_another_tag(user: Person) -> None:
+    first = await user.get("/tickets")
+    await user.opens_ticket()
+    answered(await user.ask("GET", "/tickets", headers={"If-None-Match": first.headers["ETag"]}), 200)
+
+
 async def test_who_sees_less_has_another_tag(user: Person, agent: Person) -> None:
     ticket = await user.opens_ticket()
     await agent.comments_on(ticket, "a secret", isInternal=True)

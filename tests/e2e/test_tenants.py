@@ -336,6 +336,8 @@ async def test_a_deleted_tenant_lets_nobody_in_anywhere(
 
 async def test_an_admin_can_delete_their_own_tenant(operator: Person, people: People) -> None:
     made, admin = await founded(operator, people)
+    answered(await admin.get("/tickets"), 200)
     answered(await admin.delete(f"/tenants/{made['id']}"), 204)
+    refused(await admin.get("/tickets"), 401, "tenant_closed")  # their very next read shows it
     refused(await operator.get(f"/tenants/{made['id']}"), 404, "tenant_not_found")
     assert (await admin.get(f"/tenants/{made['id']}")).status_code in (401, 404)

@@ -6,6 +6,7 @@ import pytest
 
 from helpdesk.auth import closed
 from helpdesk.auth.closed import Remembered
+from helpdesk.auth.people import People
 
 OPEN, CLOSED = UUID(int=1), UUID(int=2)
 
@@ -44,3 +45,31 @@ async def test_only_so_many_answers_are_kept(monkeypatch: pytest.MonkeyPatch) ->
     for n in (1, 2, 3, 3, 2, 1):
         await is_closed(UUID(int=n))
     assert books.asked == 4
+
+
+async def test_a_tenant_whose_closing_is_told_is_out_at_once() -> None:
+    books = Books()
+    is_closed = Remembered(books)
+    people = People(nobody, "nowhere", "views", is_closed)
+    assert not await is_closed(OPEN)
+    books.closed.add(OPEN)
+    people.forget(OPEN)
+    assert await is_closed(OPEN)
+
+
+async def test_an_answer_that_was_on_its_way_when_a_closing_was_told_is_not_kept() -> None:
+    asked = 0
+
+    async def overtaken(_: UUID) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            is_closed.forget(OPEN)
+        return asked > 1
+
+    is_closed = Remembered(overtaken)
+    assert [await is_closed(OPEN), await is_closed(OPEN)] == [False, True]
+
+
+async def nobody(_tenant: UUID, _user: UUID) -> None:
+    """Of nobody anything is known."""

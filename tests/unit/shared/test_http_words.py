@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from fastapi.exceptions import RequestValidationError
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from helpdesk.http.app import build_api, edge
 from helpdesk.http.etag import etag, expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.middleware import request_id_of, resolved
@@ -199,3 +201,17 @@ def test_what_pydantic_found_is_told_without_values() -> None:
 def test_broken_json_is_no_matter_of_fields() -> None:
     body = body_of(of_validation(RequestValidationError([{"type": "json_invalid", "loc": ("body", 3), "msg": "x"}])))
     assert (body["code"], body["reason"]) == ("BAD_REQUEST", "malformed_json")
+
+
+@pytest.mark.parametrize("sent", [b'{"title": "\xff"}', b"[" * 100_000])
+async def test_a_body_that_cannot_be_read_at_all_is_broken_json(sent: bytes) -> None:
+    api = build_api("test")
+
+    @api.post("/things")
+    async def make(body: dict[str, str]) -> None:
+        """What is read before anything is done."""
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(api)), base_url="http://test") as client:
+        answer = await client.post("/things", content=sent, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
+    assert answer.json()["reason"] == "malformed_json"

@@ -45,8 +45,8 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
     part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
-    app.state.standing_of = People(partial(people.standing, pool), settings.notifier_database_url, SCHEMA)
-    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
+    closed = app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
+    app.state.standing_of = People(partial(people.standing, pool), settings.notifier_database_url, SCHEMA, closed)
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

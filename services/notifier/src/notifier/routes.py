@@ -11,7 +11,7 @@ from helpdesk.auth.tokens import Principal
 from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED
-from helpdesk.http.etag import respond
+from helpdesk.http.etag import NO_VERSION, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
@@ -26,8 +26,6 @@ from notifier.wire import CountShape, ListQuery, NotificationList, NotificationS
 PATH: Final = f"{API}/notifications"
 _READ: Final = access(SELF, Rate.READS)
 _WRITE: Final = access(SELF, Rate.WRITES)
-_NO_VERSION: Final = 0
-"""A list is no stream: its entity tag is the hash of its body."""
 
 
 def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
@@ -94,7 +92,7 @@ def _listing(caller: Principal, wanted: Filter) -> Listing[NotificationRow]:
 
 
 def _answer(request: Request, value: object) -> Response:
-    return respond(request, dumps(value), _NO_VERSION)
+    return respond(request, dumps(value), NO_VERSION)
 
 
 def _unknown() -> Problem:

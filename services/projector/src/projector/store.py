@@ -100,7 +100,7 @@ on conflict (tenant_id, id) do update set
     invited = excluded.invited, updated_at = excluded.updated_at, valid_from = excluded.valid_from,
     sessions_from = excluded.sessions_from, version = excluded.version"""
 
-# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
+# Who answers people keeps these rows, and which tenants are closed, for a few seconds (`helpdesk.auth.people`).
 TELL_PEOPLE: Final = "select pg_notify('views_people', t::text) from unnest(%s::uuid[]) t"
 
 TENANTS: Final = """
@@ -199,8 +199,10 @@ async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow])
 
 
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:
-    """Insert or replace, in key order."""
+    """Insert or replace, in key order, and tell which are closed."""
     await _write(connection, WRITE_TENANTS, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+    closed = sorted(stream.tenant_id for stream, row in rows.items() if row.closed_at is not None)
+    await connection.execute(TELL_PEOPLE, (closed,))
 
 
 async def forget(connection: Connection, tenant_id: UUID) -> None:

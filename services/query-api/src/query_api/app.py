@@ -42,8 +42,9 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
             app.state.sources = Sources(
                 pool, operator, webhooks, applied or progress(settings), cursors, _files(settings)
             )
-            app.state.standing_of = People(partial(people.standing, pool), settings.query_api_database_url, "views")
-            app.state.is_closed = Remembered(partial(is_closed, pool))
+            dsn = settings.query_api_database_url
+            closed = app.state.is_closed = Remembered(partial(is_closed, pool))
+            app.state.standing_of = People(partial(people.standing, pool), dsn, "views", closed)
             async with beside(app.state.standing_of.run()):
                 yield
 

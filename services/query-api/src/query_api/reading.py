@@ -12,7 +12,7 @@ from starlette.responses import Response
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Applied, BadToken, positions_of
-from helpdesk.http.etag import respond
+from helpdesk.http.etag import NO_VERSION, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import Problem
 from helpdesk.paging.cursor import Cursors
@@ -38,7 +38,7 @@ _CONSISTENCY: Final = {
 }
 _ETAG: Final = {
     "ETag": {
-        "description": "The stream's version, for If-Match, and a hash of the body.",
+        "description": "The stream's version (of a list 0), for If-Match, and a hash of the body.",
         "schema": {"type": "string"},
         "example": '"v17.2f1c8d0a9b3e4f56"',
     }
@@ -101,14 +101,9 @@ class Reading:
         response.headers.update(listed.headers)
         return response
 
-    def answer(self, body: object, *, version: int | None = None) -> Response:
-        """`body` as JSON; with the entity tag of a stream's `version`, or 304 when the caller has it already."""
-        plain = dumps(body)
-        if version is None:
-            response = Response(plain, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
-        else:
-            response = respond(self.request, plain, version)
-        return self._told(response)
+    def answer(self, body: object, *, version: int = NO_VERSION) -> Response:
+        """`body` as JSON, with the entity tag of a stream's `version`, or 304 when the caller has it already."""
+        return self._told(respond(self.request, dumps(body), version))
 
     def file(self, content: bytes, media_type: str, name: str) -> Response:
         """A file to be kept under `name` (plain ASCII)."""
@@ -145,8 +140,8 @@ async def is_closed(pool: Pool, tenant_id: UUID) -> bool:
     return bool(await read(pool, tenant_id, tenants.closed(tenant_id)))
 
 
-def documented(model: object, *, tagged: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a read that succeeds; `tagged` ones know entity tags."""
+def documented(model: object, *, tagged: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a read that succeeds; all but addresses that are signed anew each time are `tagged`."""
     headers = _CONSISTENCY | (_ETAG if tagged else {})
     success: dict[int | str, dict[str, Any]] = {200: {"model": model, "headers": headers}}
     return success | ({304: {"description": "The caller has it already (If-None-Match)"}} if tagged else {})

@@ -54,8 +54,8 @@ def build_app(
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
     dsn = settings.webhook_dispatcher_database_url
-    app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA)
-    app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
+    closed = app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
+    app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA, closed)
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     vault = Vault(settings.secrets_key)

@@ -19,7 +19,7 @@ from helpdesk.eventstore.store import WrongVersion
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED, header
-from helpdesk.http.etag import etag, expected_version, respond
+from helpdesk.http.etag import NO_VERSION, etag, expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.keys import Replays, key_of, mark_kept, sent
 from helpdesk.http.problem import Problem, invalid
@@ -78,12 +78,12 @@ def webhook_routes(
         return _done(request, shape(made))
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
-                openapi_extra=_READ)  # fmt: skip
+                responses={**TAGGED}, openapi_extra=_READ)  # fmt: skip
     async def all_(request: Request, caller: Manager, query: Annotated[wire.WebhookQuery, Query()]) -> Response:
         """A bare array, newest first; with a paging parameter a page. Never with secrets."""
         listing = _endpoints(caller)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
-        return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
+        return _listed(request, await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     @router.get(
         "/{webhook_id}",
@@ -161,7 +161,7 @@ def webhook_routes(
     @router.get(
         "/{webhook_id}/deliveries",
         response_model=wire.DeliveryPage,
-        responses=problems(404),
+        responses={**TAGGED, **problems(404)},
         summary="What was sent to an endpoint, or is due, with every attempt; newest first",
         openapi_extra=_READ,
     )
@@ -172,7 +172,7 @@ def webhook_routes(
         await _found(pool, caller, webhook_id)
         listing = _deliveries(caller, webhook_id)
         paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)
-        return _listed(await listing.read(pool, caller.tenant_id, request, cursors, paging))
+        return _listed(request, await listing.read(pool, caller.tenant_id, request, cursors, paging))
 
     return router
 
@@ -223,8 +223,8 @@ def _deliveries(caller: Principal, webhook_id: UUID) -> Listing[Delivery]:
     )
 
 
-def _listed(listed: Listed) -> Response:
-    response = _json(listed.body)
+def _listed(request: Request, listed: Listed) -> Response:
+    response = respond(request, dumps(listed.body), NO_VERSION)
     response.headers.update(listed.headers)
     return response
 
@@ -268,7 +268,3 @@ def _contended() -> Problem:
 
 def _metadata(request: Request, caller: Principal) -> Metadata:
     return Metadata(caller.user_id, None, UUID(request.scope["request_id"]))
-
-
-def _json(value: object) -> Response:
-    return Response(dumps(value), media_type="application/json", headers={"Cache-Control": "private, no-cache"})

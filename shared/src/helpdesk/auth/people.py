@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+from helpdesk.auth.closed import Remembered
 from helpdesk.folds.user import Standing
 from helpdesk.postgres.kept import Kept, hear_changes
 
@@ -20,10 +21,11 @@ class _Answer:
 
 
 class People:
-    """`read`'s answers, as long as they count. `run` it beside the server: it hears what the intake tells."""
+    """`read`'s answers, as long as they count. `run` it beside the server: it hears what the intake tells, and has
+    `closed` forget the same tenant, because whose tenant closes is told like those who change."""
 
-    def __init__(self, read: StandingOf, dsn: str, schema: str) -> None:
-        self._read, self._dsn, self._channel = read, dsn, channel_of(schema)
+    def __init__(self, read: StandingOf, dsn: str, schema: str, closed: Remembered | None = None) -> None:
+        self._read, self._dsn, self._channel, self._closed = read, dsn, channel_of(schema), closed
         self._kept: Kept[_Answer] = Kept()
 
     async def __call__(self, tenant_id: UUID, user_id: UUID) -> Standing | None:
@@ -37,9 +39,16 @@ class People:
 
     async def run(self) -> None:
         """Hear of changed people, for ever."""
-        await hear_changes(self._dsn, self._channel, self._kept.forget)
+        await hear_changes(self._dsn, self._channel, self.forget)
+
+    def forget(self, tenant_id: UUID | None) -> None:
+        """Nothing that is known of a tenant's people (None: of anybody) counts any more."""
+        self._kept.forget(tenant_id)
+        if self._closed is not None:
+            self._closed.forget(tenant_id)
 
 
 def channel_of(schema: str) -> str:
-    """Where it is told whose people have changed: NOTIFY with the tenant's id, in the transaction that changes them."""
+    """Where it is told whose people have changed, or whose tenant has closed: NOTIFY with the tenant's id, in the
+    transaction that writes it."""
     return f"{schema}_people"

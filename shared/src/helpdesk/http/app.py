@@ -97,6 +97,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what the registration says
+    if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):  # the body's: it is no UTF-8, or too deep
+        return problem.answer(request, problem.malformed_json())
     plain = problem.plain(error.status_code)
     headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", "").split(", "):

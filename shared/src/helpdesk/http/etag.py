@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk.http.problem import Problem
 
+NO_VERSION: Final = 0
+"""A list is no stream: its tag says this, and the hash of its body."""
 _VERSION = re.compile(r'(?:W/)?"v(\d{1,9})(?:\.[^"]*)?"')
 
 

@@ -124,11 +124,16 @@ def plain(status: int) -> Problem:
     return Problem(status, _REASONS.get(status, phrase.lower().replace(" ", "_").replace("-", "_")), phrase)
 
 
+def malformed_json() -> Problem:
+    """The 400 of a body that cannot be read at all."""
+    return Problem(400, "malformed_json", "The body is not valid JSON.")
+
+
 def of_validation(error: RequestValidationError) -> Problem:
     """A 400 from what pydantic found wrong; values are never repeated, only where and why."""
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
-        return Problem(400, "malformed_json", "The body is not valid JSON.")
+        return malformed_json()
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),

@@ -49,7 +49,7 @@ async def list_attachments(reading: Read, ticket_id: TicketId, query: Annotated[
     "/{id}/download-url",
     summary="An address to download a file from",
     openapi_extra=_DECLARED,
-    responses={**documented(DownloadShape), **problems(400, 401, 403, 404, 503)},
+    responses={**documented(DownloadShape, tagged=False), **problems(400, 401, 403, 404, 503)},
 )
 async def address(reading: Read, ticket_id: TicketId, attachment_id: AttachmentId) -> Response:
     """Valid for five minutes, without a token. The file is saved under its name, never shown by the browser."""

@@ -25,7 +25,7 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"])
     "/me",
     summary="Who am I",
     responses={
-        **documented(UserShape, tagged=True),
+        **documented(UserShape),
         **problems(400, 401, 503),
     },
     openapi_extra=access(SELF, Rate.READS),

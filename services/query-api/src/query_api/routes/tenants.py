@@ -51,7 +51,7 @@ async def list_tenants(reading: Managing, query: Annotated[TenantQuery, Query()]
 
 
 @router.get("/me/settings", summary="Read the settings of one's own tenant", openapi_extra=_READS,
-            responses={**documented(dict[str, Any], tagged=True), **problems(400, 401, 403, 404, 503)})  # fmt: skip
+            responses={**documented(dict[str, Any]), **problems(400, 401, 403, 404, 503)})  # fmt: skip
 async def read_settings(reading: Managing) -> Response:
     """What was set, as it was set: what is missing is as OpenAPI says of `PUT`."""
     (found,) = await reading.read(tenants.settings(reading.tenant_id))
@@ -61,7 +61,7 @@ async def read_settings(reading: Managing) -> Response:
 
 
 @router.get("/{id}", summary="Read a tenant", openapi_extra=_READS,
-            responses={**documented(TenantDetail, tagged=True), **problems(400, 401, 403, 404, 503)})  # fmt: skip
+            responses={**documented(TenantDetail), **problems(400, 401, 403, 404, 503)})  # fmt: skip
 async def read_tenant(
     reading: Managing,
     id: Annotated[Id, Path(description="The tenant's id.")],  # noqa: A002 - the contract's name

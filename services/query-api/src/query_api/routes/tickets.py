@@ -82,7 +82,7 @@ async def bulk_update(reading: Read) -> Response:
     "/{id}",
     summary="Read a ticket",
     responses={
-        **documented(TicketDetailShape, tagged=True),
+        **documented(TicketDetailShape),
         **problems(400, 401, 403, 404, 503),
     },
     openapi_extra=access("tickets:read", Rate.READS),

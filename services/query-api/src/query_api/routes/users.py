@@ -45,7 +45,7 @@ async def list_users(reading: Read, query: Annotated[UserQuery, Query()]) -> Res
 @router.get(
     "/{id}",
     summary="Read an account",
-    responses={**documented(UserShape, tagged=True), **problems(400, 401, 403, 404, 503)},
+    responses={**documented(UserShape), **problems(400, 401, 403, 404, 503)},
     openapi_extra=access(RIGHT, Rate.READS),
 )
 async def read_user(reading: Read, id: UserId) -> Response:  # noqa: A002 - the contract's name
