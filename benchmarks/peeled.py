@@ -56,7 +56,7 @@ class OneCaller:
         self._known: Principal | None = None
 
     def dependency(self) -> Callable[[Request], Any]:
-        """In the place of `helpdesk.auth.http.authenticated`."""
+        """In the place of what makes `helpdesk.auth.http.Caller`."""
 
         async def caller(request: Request) -> Principal:
             if self._known is None:
@@ -171,8 +171,7 @@ class Bare:
 def prepared(service: str, last: str, body: bytes) -> None:
     """Take off what is bound while modules are imported; before any of the service is."""
     if without(last, "authentication"):
-        doors.authenticated = OneCaller().dependency()  # type: ignore[assignment]  # a caller is a caller
-        vars(doors)["Caller"] = Annotated[Principal, Depends(doors.authenticated)]
+        vars(doors)["Caller"] = Annotated[Principal, Depends(OneCaller().dependency())]
     if without(last, "rules"):
         route = {"query": read_route, "command": create_route}[service]
         put(import_module(f"{_MODULES[service]}.routes.tickets").router, *_PATHS[service], route(last, body))
