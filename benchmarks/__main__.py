@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
-from benchmarks import append, catch_up, create, lag, memory, profile, read_your_writes, report
+from benchmarks import append, catch_up, create, lag, layers, memory, profile, read_your_writes, report
 from benchmarks.knobs import Knobs
 from benchmarks.machine import machine
 from benchmarks.report import Row
@@ -16,7 +16,7 @@ from benchmarks.system import System, running
 from localstack.errors import StackError
 from localstack.temporary import temporary_servers
 
-SYSTEM: Final = ("2", "3", "4", "7")
+SYSTEM: Final = ("2", "3", "4", "7", "layers")
 """Rows that need all services; the append is measured before they start."""
 
 
@@ -59,6 +59,8 @@ def _of_the_system(system: System, knobs: Knobs) -> list[Row]:
         rows += _told("from append to view", lag.measure(system, knobs))
     if knobs.wants("2"):
         rows += _told("a create over HTTP", create.measure(system, knobs))
+    if knobs.wants("layers"):
+        rows += _told("what each layer of a request costs", layers.measure(system, knobs))
     if knobs.wants("7"):
         rows += _told("memory", memory.measure(system, knobs, idle))
     if knobs.wants("4"):

@@ -68,12 +68,16 @@ class Directory:
         return False
 
 
+def put_in(commands: Any) -> None:
+    """Answer by constants what the shell asks of databases."""
+    commands.group, commands.numbers, commands.directory = Group(), Numbers(), Directory()
+    commands._views, commands.poke = Views(), lambda: None
+
+
 async def run(settings: CommandSettings) -> None:
     """Serve; nothing runs beside."""
     async with service(settings) as parts:
-        commands: Any = parts.commands
-        commands.group, commands.numbers, commands.directory = Group(), Numbers(), Directory()
-        commands._views, commands.poke = Views(), lambda: None
+        put_in(parts.commands)
         await serve(edge(build_app(parts)), settings.host, settings.command_api_port)
 
 

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks import report
+from benchmarks import layers, report
 from benchmarks.document import HEADING, section
 from benchmarks.history import EVENTS, lived
 from benchmarks.knobs import Knobs
 from benchmarks.load import Request
 from benchmarks.openloop import at_rate
+from benchmarks.peeled import PEELED, without
 from benchmarks.pgbench import _literal
 from benchmarks.report import Goal, Row
 from benchmarks.stats import Spread, middle, percentile
@@ -124,3 +125,8 @@ async def test_a_history_is_appended_life_by_life() -> None:
     assert await lived(store, uuid4(), 100) == 100
     assert set(versions.values()) == {EVENTS}
     assert len(versions) == 100 // EVENTS
+
+
+def test_every_layer_that_is_taken_off_has_a_name_in_the_table() -> None:
+    assert set(layers.NAMES) == set(PEELED)
+    assert [layer for layer in PEELED if without("limits", layer)] == ["view", "store", "limits"]

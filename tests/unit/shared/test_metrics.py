@@ -30,3 +30,43 @@ def test_an_instrument_that_is_older_than_the_provider_is_read_at_metrics() -> N
     read = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, check=True).stdout
     assert 'helpdesk_test_before_total{color="red"} 2.0' in read
     assert "process_resident_memory_bytes" in read
+
+
+REQUESTS = """
+import asyncio, httpx
+from helpdesk.http.app import build_api, edge
+from helpdesk.http.problem import Problem
+from helpdesk.observability.metrics import configure
+from prometheus_client import generate_latest
+
+configure("test")
+api = build_api("Test")
+
+@api.get("/tickets/{id}")
+async def ticket(id: str) -> dict[str, str]:
+    if id == "away":
+        raise Problem(503, "unavailable", "Not now.")
+    return {"id": id}
+
+async def read():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=edge(api)), base_url="http://a") as client:
+        for path in ("/tickets/1", "/tickets/2", "/tickets/away"):
+            await client.get(path)
+
+asyncio.run(read())
+print(generate_latest().decode())
+"""
+
+
+def test_requests_are_timed_by_method_template_and_status() -> None:
+    read = subprocess.run([sys.executable, "-c", REQUESTS], capture_output=True, text=True, check=True).stdout
+    counts = [line for line in read.splitlines() if line.startswith("http_server_request_duration_seconds_count{")]
+    told = {"200": "2.0", "503": "1.0"}
+    assert len(counts) == len(told)
+    for status, count in told.items():
+        (line,) = (one for one in counts if f'http_response_status_code="{status}"' in one)
+        assert 'http_route="/tickets/{id}"' in line
+        assert 'http_request_method="GET"' in line
+        assert line.endswith(f" {count}")
+    assert 'error_type="503"' in next(one for one in counts if '"503"' in one)
+    assert 'http_server_active_requests{http_request_method="GET",url_scheme="http"} 0.0' in read

@@ -82,10 +82,10 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
     """The application; without its parts it is only good for its OpenAPI document."""
     app = build_api("Acme Tickets: command API", appends=True)
+    for router in (bulk.router, tickets.router, comments.router, attachments.router, tenants.router, users.router):
+        app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     for router in (auth.router, me.router):  # without keys: what shows a token is never kept
         app.include_router(router)
-    for router in (tenants.router, users.router, bulk.router, tickets.router, comments.router, attachments.router):
-        app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
     if parts is not None:
         commands = parts.commands
         accept_keys(app, Replays(Answers(commands.pool, "events"), commands.events, commands.visible))

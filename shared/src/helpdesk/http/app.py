@@ -19,6 +19,7 @@ from helpdesk.http.keys import Keeping, Replays
 from helpdesk.http.limits import Limited, Limiter, Rates
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody, StaleBody
+from helpdesk.http.timed import Timed
 from helpdesk.postgres.pool import UNAVAILABLE
 
 API: Final = "/api/v1"
@@ -48,6 +49,7 @@ def build_api(title: str, lifespan: Lifespan | None = None, *, appends: bool = F
         openapi_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        telemetry={"metrics": False},  # `Timed` tells the same
     )
     app.appends = appends
     app.add_exception_handler(Problem, _problem)
@@ -65,7 +67,9 @@ def edge(app: FastAPI) -> ASGIApp:
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     audit: Audit | None = getattr(app.state, "audit", None)
     replays: Replays | None = getattr(app.state, "replays", None)
-    layered: ASGIApp = Keeping(app, replays) if replays else app
+    layered: ASGIApp = Timed(app)
+    if replays:
+        layered = Keeping(layered, replays)
     if audit:
         layered = Audited(layered, audit)
     if limiter:

@@ -5,7 +5,8 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from fastapi import FastAPI
@@ -209,7 +210,7 @@ def address_of(scope: Scope, proxies: tuple[Network, ...]) -> str:
         return address
     chain = Headers(scope=scope).get("x-forwarded-for", "").split(",")
     for said in reversed(chain[-_LONGEST_CHAIN:]):
-        if not _is_of(address, proxies) or not _is_address(said.strip()):
+        if not _is_of(address, proxies) or _parsed(said.strip()) is None:
             break
         address = said.strip()
     return address
@@ -217,26 +218,24 @@ def address_of(scope: Scope, proxies: tuple[Network, ...]) -> str:
 
 def network_of(address: str) -> str:
     """What counts as one caller: an IPv4 address, or the /64 that somebody with IPv6 has to himself."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
+    parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
     return address
 
 
 def _is_of(address: str, networks: tuple[Network, ...]) -> bool:
-    if not _is_address(address):
+    parsed = _parsed(address)
+    if parsed is None:
         return False
-    parsed = ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
     return any((mapped or parsed) in network for network in networks)
 
 
-def _is_address(text: str) -> bool:
+@lru_cache(maxsize=4_096)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """None for what is no address. Remembered: most requests come from few, the gateway's first of all."""
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None

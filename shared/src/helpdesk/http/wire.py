@@ -48,7 +48,7 @@ class Answer(BaseModel):
 
 def instant(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and Z."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Instant: TypeAlias = Annotated[

@@ -31,6 +31,9 @@ def configure(service: str, settings: LogSettings) -> None:
     """Send all log lines of this process to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
+    # Our lines name no thread, process or place in the code: nobody needs to look them up (as the library advises).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    vars(logging)["_srcfile"] = None
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for noisy in ("aiokafka", "uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
