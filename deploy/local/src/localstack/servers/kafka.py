@@ -49,6 +49,9 @@ def _properties(data: Path, ports: Ports) -> str:
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.dedupe.buffer.size": "4194304",
+        # What was thrown away comes back when a broker is killed before it wrote this down (every minute by default).
+        "log.flush.start.offset.checkpoint.interval.ms": "500",
+        "log.initial.task.delay.ms": "500",
         "num.network.threads": "2",
         "num.io.threads": "4",
         "transaction.state.log.min.isr": "1",
