@@ -1,6 +1,7 @@
 """Rebuild (design §8): beside the live views, compared with them, switched at once, found again after any kill."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -310,12 +311,13 @@ async def beside(task: Any) -> AsyncIterator[None]:
 
 
 async def _writing(one: Engine, streams: list[Stream]) -> None:
+    numbers = itertools.count(2**30 + uuid4().int % 2**29)  # beyond those of the history
     while True:
         for stream in streams:
             version = await one.value("select max(version) from events.event where stream_id = %s", stream.id)
             event = TicketRetitled(title=f"Title {version}", previous="?", by=uuid4(), at=NOON)
             new = Stream(TENANT, "ticket", uuid4())
-            created = TicketCreated(uuid4().int % 2**31, "New", "", "low", None, (), uuid4(), NOON)
+            created = TicketCreated(next(numbers), "New", "", "low", None, (), uuid4(), NOON)
             await one.store.append(uuid4(), [StreamAppend(stream, version, [event])], NOBODY)
             await one.store.append(uuid4(), [StreamAppend(new, 0, [created])], NOBODY)
 
