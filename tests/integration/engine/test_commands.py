@@ -24,9 +24,9 @@ ADA = Actor(UUID(int=42), "ADMIN")
 
 def shell_of(engine: Engine) -> Commands:
     dsn = engine.dsn("command_api")
-    views, notices = Applied(dsn, "views"), Applied(dsn, "notices")
+    views, notices, webhooks = (Applied(dsn, schema) for schema in ("views", "notices", "webhooks"))
     group, directory = Group(engine.pool, "events"), Directory(engine.pool, dsn)
-    return Commands(engine.pool, group, directory, views, notices, Poke(dsn, "events"))
+    return Commands(engine.pool, group, directory, views, notices, webhooks, Poke(dsn, "events"))
 
 
 @pytest_asyncio.fixture

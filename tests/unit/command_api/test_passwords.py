@@ -25,6 +25,7 @@ def passwords(tmp_path: Path) -> Iterator[Passwords]:
             "command_api_worker_database_url": DSN,
             "command_api_views_database_url": DSN,
             "command_api_notices_database_url": DSN,
+            "command_api_webhooks_database_url": DSN,
             "jwt_jwks_file": tmp_path / "jwks.json",
             "jwt_signing_key_file": tmp_path / "jwt.pem",
             "s3_endpoint": "http://127.0.0.1:9000",

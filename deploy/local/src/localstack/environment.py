@@ -51,6 +51,7 @@ def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path
         "COMMAND_API_WORKER_DATABASE_URL": dsn("command_worker"),
         "COMMAND_API_VIEWS_DATABASE_URL": dsn("views_progress"),
         "COMMAND_API_NOTICES_DATABASE_URL": dsn("notices_progress"),
+        "COMMAND_API_WEBHOOKS_DATABASE_URL": dsn("webhooks_progress"),
         "JWT_SIGNING_KEY_FILE": str(folder / SIGNING_KEY),
         "QUERY_API_PORT": str(ports.query_api),
         "QUERY_API_DATABASE_URL": dsn("query_api"),

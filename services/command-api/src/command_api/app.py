@@ -27,6 +27,7 @@ from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
 from helpdesk.http.app import build_api, problems
 from helpdesk.http.health import Check, health_routes
+from helpdesk.http.judged import Asking
 from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
@@ -60,16 +61,17 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
     issuer = Issuer(settings.jwt_signing_key_file, settings, settings.access_token_seconds)
     views = Applied(settings.command_api_views_database_url, "views")
     notices = Applied(settings.command_api_notices_database_url, "notices")
+    webhooks = Applied(settings.command_api_webhooks_database_url, "webhooks")
     poke = Poke(settings.command_api_database_url, "events")
     async with open_pool(settings.command_api_database_url, name="command-api") as pool:
         directory = Directory(pool, settings.command_api_database_url)
         group = Group(pool, "events", settings.append_caps)
-        commands = Commands(pool, group, directory, views, notices, poke, clock)
+        commands = Commands(pool, group, directory, views, notices, webhooks, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings)
         users = Users(commands, passwords)
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
-        jobs: list[Job] = [views.run, notices.run, poke.run, directory.run, audit.run]
+        jobs: list[Job] = [views.run, notices.run, webhooks.run, poke.run, directory.run, audit.run]
         jobs.append(Answers(pool, "events").forgetting)
         try:
             yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
@@ -92,8 +94,8 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.state.files = parts.files
-        app.state.users, app.state.standing_of = parts.users, parts.commands.directory.standing
-        app.state.tenants, app.state.is_closed = Tenants(parts.commands), parts.commands.directory.is_closed
+        app.state.users, app.state.tenants = parts.users, Tenants(parts.commands)
+        app.state.judge = Asking(commands.directory.known)
         app.include_router(health_routes(_checks(parts, relaying)))
     return app
 
@@ -139,6 +141,7 @@ async def migrate(settings: CommandMigrateSettings) -> None:
         settings.command_api_worker_database_url,
         settings.command_api_views_database_url,
         settings.command_api_notices_database_url,
+        settings.command_api_webhooks_database_url,
     ]
     await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
     await ensure_topic(

@@ -1,12 +1,16 @@
 """People and tenants as they are now, kept for a few seconds: every command asks for some."""
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from command_api import store
-from helpdesk.folds.user import Standing
+from helpdesk.auth.standing import Known
 from helpdesk.postgres.kept import Kept, hear_changes
 from helpdesk.postgres.pool import Pool
+
+LEASE_S: Final = 0.05
+"""Nobody is judged by a row that was read longer ago: so long after a change no process has the former one (ADR 26)."""
 
 
 class Directory:
@@ -17,6 +21,7 @@ class Directory:
         self._pool, self._dsn = pool, dsn
         self._people: Kept[store.Person] = Kept()
         self._tenants: Kept[store.TenantRow] = Kept()
+        self._judged: Kept[Known] = Kept()
 
     async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, store.Person]:
         """Those of `ids` that exist in the tenant."""
@@ -44,21 +49,20 @@ class Directory:
                 self._tenants.keep(tenant_id, {tenant_id: known}, mark)
         return known
 
-    async def is_closed(self, tenant_id: UUID) -> bool:
-        """Whether nothing may be done in the tenant any more: it is closed, or purged already."""
-        return await self.tenant(tenant_id) is None
-
     def forget(self, tenant_id: UUID | None = None) -> None:
         """Nothing that was kept of a tenant (None: of anybody) counts any more."""
         self._people.forget(tenant_id)
         self._tenants.forget(tenant_id)
+        self._judged.forget(tenant_id)
 
-    async def standing(self, tenant_id: UUID, user_id: UUID) -> Standing | None:
-        """Who this person is now, for the judgement of their token; None for an unknown one."""
-        person = (await self.people(tenant_id, [user_id])).get(user_id)
-        if person is None:
-            return None
-        return Standing(person.role, person.enabled, person.valid_from, person.sessions_from)
+    async def known(self, tenant_id: UUID, user_id: UUID) -> Known:
+        """What is known of a tenant and a person, for the judgement of their token; one that was purged is closed."""
+        known = self._judged.get(tenant_id, user_id, LEASE_S)
+        if known is None:
+            mark = self._judged.mark
+            known = await store.known(self._pool, tenant_id, user_id)
+            self._judged.keep(tenant_id, {user_id: known}, mark)
+        return known
 
     async def run(self) -> None:
         """Hear of changes, for ever."""

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
 from command_api import store
-from command_api.directory import Directory
+from command_api.directory import LEASE_S, Directory
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import TicketCommand
 from command_api.domain.ticket.decide import decide
@@ -116,13 +116,14 @@ class Commands:
         directory: Directory,
         views: Applied,
         notices: Applied,
+        webhooks: Applied,
         poke: Poke,
         clock: Clock = utc_now,
     ) -> None:
         self.pool, self.group, self.directory, self.clock, self.poke = pool, group, directory, clock, poke
         self.events = EventStore(pool, "events")
         self.numbers = Numbers(pool)
-        self._views, self._notices = views, notices
+        self._views, self._notices, self._webhooks = views, notices, webhooks
         self._queues = Queues()
 
     async def ticket(
@@ -234,6 +235,13 @@ class Commands:
     async def visible(self, positions: Sequence[Position]) -> bool:
         """Whether the views show these positions, waiting for at most a second."""
         return await self._views.wait(positions)
+
+    async def known_at_all_doors(self, positions: Sequence[Position]) -> bool:
+        """Whether every service that judges callers has come to these positions, waiting for at most a second: what
+        changes who may act is answered when nobody acts by what was before (ADR 26), in no process of ours either."""
+        elsewhere = (one.wait(positions) for one in (self._views, self._notices, self._webhooks))
+        *known, _ = await asyncio.gather(*elsewhere, asyncio.sleep(LEASE_S))
+        return all(known)
 
 
 def _outcome(stream: Stream, past: list[TicketEvent], events: list[TicketEvent]) -> Outcome:

@@ -88,6 +88,7 @@ class CommandSettings(RelaySettings, TokenSettings, FilesSettings, WorkerSetting
     command_api_database_url: Dsn = Field(description="PostgreSQL DSN of the role that appends events.")
     command_api_views_database_url: Dsn = Field(description="PostgreSQL DSN of the role for views.applied.")
     command_api_notices_database_url: Dsn = Field(description="PostgreSQL DSN of the role for notices.applied.")
+    command_api_webhooks_database_url: Dsn = Field(description="PostgreSQL DSN of the role for webhooks.applied.")
     jwt_signing_key_file: FilePath | None = Field(
         None,
         validate_default=True,

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 from command_api.domain.tenant_settings import admits_strangers
+from helpdesk.auth.standing import Known
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
 
@@ -21,6 +22,10 @@ CLOSED_TENANTS: Final = (
 PEOPLE: Final = """
 select id, email, name, role, enabled, created_at, updated_at, invited, valid_from, sessions_from
 from events.person where tenant_id = %(tenant_id)s and id = any(%(ids)s)"""
+KNOWN: Final = """
+select not exists (select from events.tenant where tenant_id = %(tenant_id)s and closed_at is null) as closed,
+       p.role, p.enabled, p.valid_from, p.sessions_from
+from (select 1) one left join events.person p on p.tenant_id = %(tenant_id)s and p.id = %(id)s"""
 COMMENT_PLACE: Final = """
 select ticket_id from events.comment_place where tenant_id = %(tenant_id)s and comment_id = %(comment_id)s"""
 TAKE_NUMBERS: Final = "select events.take_ticket_numbers(%s, %s)"
@@ -111,6 +116,12 @@ async def people(pool: Pool, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID,
     wanted = list(set(ids))
     found = await read(pool, tenant_id, Statement(PEOPLE, Person, {"tenant_id": tenant_id, "ids": wanted}))
     return {person.id: person for person in found}
+
+
+async def known(pool: Pool, tenant_id: UUID, user_id: UUID) -> Known:
+    """What is known of a tenant and a person, for the judgement of their token."""
+    (found,) = await read(pool, tenant_id, Statement(KNOWN, Known, {"tenant_id": tenant_id, "id": user_id}))
+    return found
 
 
 async def ticket_of_comment(pool: Pool, tenant_id: UUID, comment_id: UUID) -> UUID | None:

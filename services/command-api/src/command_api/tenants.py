@@ -75,7 +75,8 @@ class Tenants:
         if events:
             await self._store(cause, id_, len(past), events, tenant)
         positions = [Position(_stream(id_), version)]
-        visible = await self._commands.visible(positions) if cause.waits else None
+        seen_by = self._commands.known_at_all_doors if tenant.closed else self._commands.visible
+        visible = await seen_by(positions) if cause.waits else None
         return Written(id_, tenant, version, visible)
 
     async def _store(

@@ -24,7 +24,7 @@ from command_api.execute import TRIES, WITHIN_S, Cause, Commands, Contended, Sta
 from command_api.passwords import Passwords
 from command_api.store import Person
 from helpdesk.consistency import Position
-from helpdesk.events.user import UserDeactivated, UserEvent, UserPasswordChanged, UserSignedOut
+from helpdesk.events.user import UserDeactivated, UserEvent, UserPasswordChanged, UserRenamed, UserSignedOut
 from helpdesk.eventstore.store import DuplicateCommand, StreamAppend, WrongVersion
 from helpdesk.folds.user import User, fold
 from helpdesk.recorded import Stream
@@ -128,7 +128,8 @@ class Users:
     async def _answer(self, cause: Cause, decided: _Decided) -> Account:
         version = decided.version + len(decided.events)
         positions = [Position(decided.stream, version)]
-        visible = await self._commands.visible(positions) if cause.waits else None
+        seen_by = self._commands.visible if _only_renames(decided.events) else self._commands.known_at_all_doors
+        visible = await seen_by(positions) if cause.waits else None
         person = _person(decided.stream.id, decided.after)
         return Account(decided.stream.tenant_id, person, positions, visible, version)
 
@@ -147,6 +148,12 @@ def _decided(stream: Stream, past: Sequence[UserEvent], events: Sequence[UserEve
     if before is None or after is None:
         raise RuntimeError(f"{stream}: a command was decided on nothing")
     return _Decided(stream, len(past), before, after, events)
+
+
+def _only_renames(events: Sequence[UserEvent]) -> bool:
+    """Whether nobody's rights follow from these. Without events somebody asks again for what holds, and is answered as
+    the first time."""
+    return bool(events) and all(isinstance(event, UserRenamed) for event in events)
 
 
 def _person(id_: UUID, user: User) -> Person:

@@ -4,15 +4,13 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from helpdesk.auth.closed import Remembered
-from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
-from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
+from helpdesk.http.judged import Entrance
 from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
@@ -41,12 +39,10 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
 
 
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
-    """The API, beside which its `state.standing_of` is to run. Where the intake runs in the same process, its state is
-    part of the health."""
+    """The API. Where the intake runs in the same process, its state is part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
-    closed = app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
-    app.state.standing_of = People(partial(people.standing, pool), settings.notifier_database_url, SCHEMA, closed)
+    app.state.judge = Entrance(pool, SCHEMA, partial(people.known, pool))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

@@ -13,6 +13,7 @@ from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED
 from helpdesk.http.etag import NO_VERSION, respond
 from helpdesk.http.json import dumps
+from helpdesk.http.judged import entry_of
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
 from helpdesk.paging.cursor import Cursors, list_name
@@ -40,7 +41,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         wanted = Filter(is_read=False if query.unread_only else query.is_read, type=query.type)
         listing = _listing(caller, wanted)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
-        found = await listing.read(pool, caller.tenant_id, request, cursors, paging)
+        found = await listing.read(pool, entry_of(request), request, cursors, paging)
         response = _answer(request, found.body)
         response.headers.update(found.headers)
         return response
@@ -54,7 +55,7 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
     )
     async def unread_count(request: Request, caller: Caller) -> Response:
         """Counted when asked, so it is exact."""
-        count = await feed.count(pool, caller, Filter(is_read=False))
+        count = await feed.count(pool, entry_of(request), caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
     @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401), openapi_extra=_WRITE)

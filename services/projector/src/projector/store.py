@@ -100,9 +100,6 @@ on conflict (tenant_id, id) do update set
     invited = excluded.invited, updated_at = excluded.updated_at, valid_from = excluded.valid_from,
     sessions_from = excluded.sessions_from, version = excluded.version"""
 
-# Who answers people keeps these rows, and which tenants are closed, for a few seconds (`helpdesk.auth.people`).
-TELL_PEOPLE: Final = "select pg_notify('views_people', t::text) from unnest(%s::uuid[]) t"
-
 TENANTS: Final = """
 select t.tenant_id, t.name, t.slug, t.settings, t.created_at, t.updated_at, t.version, t.closed_at
 from views.tenants t where t.tenant_id = any(%s)"""
@@ -193,16 +190,13 @@ async def write_attachments(connection: Connection, rows: Sequence[tuple[Stream,
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow]) -> None:
-    """Insert or replace, in key order, and tell whose people have changed."""
+    """Insert or replace, in key order."""
     await _write(connection, WRITE_PEOPLE, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
-    await connection.execute(TELL_PEOPLE, (sorted({stream.tenant_id for stream in rows}),))
 
 
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:
-    """Insert or replace, in key order, and tell which are closed."""
+    """Insert or replace, in key order."""
     await _write(connection, WRITE_TENANTS, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
-    closed = sorted(stream.tenant_id for stream, row in rows.items() if row.closed_at is not None)
-    await connection.execute(TELL_PEOPLE, (closed,))
 
 
 async def forget(connection: Connection, tenant_id: UUID) -> None:

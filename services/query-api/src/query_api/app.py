@@ -7,19 +7,17 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.routing import Mount
 
-from helpdesk.auth.closed import Remembered
-from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
 from helpdesk.http.app import build_api
 from helpdesk.http.health import health_routes
+from helpdesk.http.judged import Entrance
 from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
 from helpdesk.storage.presign import signer
-from helpdesk.tasks import beside
-from query_api.reading import Files, Sources, is_closed
+from query_api.reading import Files, Sources
 from query_api.routes import attachments, comments, me, tenants, tickets, users
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
@@ -42,11 +40,8 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
             app.state.sources = Sources(
                 pool, operator, webhooks, applied or progress(settings), cursors, _files(settings)
             )
-            dsn = settings.query_api_database_url
-            closed = app.state.is_closed = Remembered(partial(is_closed, pool))
-            app.state.standing_of = People(partial(people.standing, pool), dsn, "views", closed)
-            async with beside(app.state.standing_of.run()):
-                yield
+            app.state.judge = Entrance(pool, "views", partial(people.known, pool))
+            yield
 
     async def database() -> str | None:
         sources: Sources = app.state.sources

@@ -14,16 +14,16 @@ from helpdesk.auth.tokens import Principal
 from helpdesk.consistency import Applied, BadToken, positions_of
 from helpdesk.http.etag import NO_VERSION, respond
 from helpdesk.http.json import dumps
+from helpdesk.http.judged import entry_of
 from helpdesk.http.problem import Problem
 from helpdesk.paging.cursor import Cursors
 from helpdesk.paging.listing import Listing, paging_of
 from helpdesk.paging.page import Paging
 from helpdesk.paging.wire import PageQuery
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read, read_all
+from helpdesk.postgres.tenant import Statement, read_all
 from helpdesk.storage.presign import Signer
 from query_api.domain.tickets import Sight, sight_of
-from query_api.views import tenants
 
 R = TypeVar("R")
 CONSISTENCY_BOUND_S: Final = 2.0
@@ -68,7 +68,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One authenticated read."""
+    """One authenticated read. What is read first by `read` also judges the caller (ADR 26)."""
 
     request: Request
     sources: Sources
@@ -88,7 +88,7 @@ class Reading:
 
     async def read(self, *statements: Statement[Any]) -> list[list[Any]]:
         """The rows of each statement, of the caller's tenant, in one round trip."""
-        return await read_all(self.sources.pool, self.tenant_id, *statements)
+        return await read_all(self.sources.pool, entry_of(self.request), *statements)
 
     def paging(self, query: PageQuery, listing: Listing[R]) -> Paging:
         """What a list is asked for when it answers the envelope. Raises a 400 for a cursor of another list."""
@@ -133,11 +133,6 @@ async def _reading(
         behind = not await sources.applied.wait(positions, CONSISTENCY_BOUND_S, ours=False)
     sight = sight_of(caller.role, caller.user_id)
     return Reading(request, sources, caller, sight, behind)
-
-
-async def is_closed(pool: Pool, tenant_id: UUID) -> bool:
-    """Whether the tenant is closed, as far as the views have come."""
-    return bool(await read(pool, tenant_id, tenants.closed(tenant_id)))
 
 
 def documented(model: object, *, tagged: bool = True) -> dict[int | str, dict[str, Any]]:

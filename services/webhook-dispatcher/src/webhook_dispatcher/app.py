@@ -6,11 +6,8 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from helpdesk.auth.closed import Remembered
-from helpdesk.auth.people import People
 from helpdesk.auth.tokens import Verifier
 from helpdesk.bus.topics import ensure_topic
-from helpdesk.consumer.closed import is_closed
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
@@ -21,6 +18,7 @@ from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
 from helpdesk.eventstore.store import EventStore
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
+from helpdesk.http.judged import Entrance
 from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
@@ -45,17 +43,14 @@ MIGRATIONS = (
 def build_app(
     settings: WebhookSettings, pool: Pool, poke: Callable[[], None], checks: Mapping[str, Check] | None = None
 ) -> FastAPI:
-    """The API over `pool` (the serving role's), beside which its `state.standing_of` is to run. `checks` tell of what
-    else runs in this process."""
+    """The API over `pool` (the serving role's). `checks` tell of what else runs in this process."""
 
     async def database() -> str | None:
         return None if await reachable(pool) else "the database of the webhooks does not answer"
 
     app = build_api("Acme Tickets: webhooks")
     app.state.verifier, app.state.limiter, app.state.audit = Verifier(settings), Limiter(settings), Audit(pool, SCHEMA)
-    dsn = settings.webhook_dispatcher_database_url
-    closed = app.state.is_closed = Remembered(partial(is_closed, pool, SCHEMA))
-    app.state.standing_of = People(partial(people.standing, pool), dsn, SCHEMA, closed)
+    app.state.judge = Entrance(pool, SCHEMA, partial(people.known, pool))
     app.include_router(health_routes({"database": database, **(checks or {})}))
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     vault = Vault(settings.secrets_key)
@@ -66,8 +61,8 @@ def build_app(
 
 
 def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
-    """What runs beside the API: waking the relay, writing the audit, knowing who may act, forgetting kept answers."""
-    return [poke.run, app.state.audit.run, app.state.standing_of.run, Answers(pool, SCHEMA).forgetting]
+    """What runs beside the API: waking the relay, writing the audit, forgetting kept answers."""
+    return [poke.run, app.state.audit.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager
@@ -111,8 +106,8 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.events_topic,
         group=settings.group,
-        max_records=1_000,  # nobody waits for it, and its memory follows from the largest batch
-        tells=False,
+        max_records=1_000,  # its memory follows from the largest batch
+        tells_of=frozenset({"user", "tenant"}),  # for what else it does nobody waits
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)

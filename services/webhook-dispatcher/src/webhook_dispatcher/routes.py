@@ -21,6 +21,7 @@ from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED, header
 from helpdesk.http.etag import NO_VERSION, etag, expected_version, respond
 from helpdesk.http.json import dumps
+from helpdesk.http.judged import entry_of
 from helpdesk.http.keys import Replays, key_of, mark_kept, sent
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
@@ -31,6 +32,7 @@ from helpdesk.paging.order import NEWEST_FIRST
 from helpdesk.paging.page import Bare
 from helpdesk.policy import may_manage_webhooks
 from helpdesk.postgres.pool import Pool
+from helpdesk.postgres.tenant import Entry
 from helpdesk.recorded import Metadata
 from webhook_dispatcher import wire
 from webhook_dispatcher.domain.signature import new_secret
@@ -83,7 +85,7 @@ def webhook_routes(
         """A bare array, newest first; with a paging parameter a page. Never with secrets."""
         listing = _endpoints(caller)
         paging = paging_of(query, cursors, listing.name) if enveloped(request) else Bare()
-        return _listed(request, await listing.read(pool, caller.tenant_id, request, cursors, paging))
+        return _listed(request, await listing.read(pool, entry_of(request), request, cursors, paging))
 
     @router.get(
         "/{webhook_id}",
@@ -94,7 +96,7 @@ def webhook_routes(
     )
     async def one(request: Request, caller: Manager, webhook_id: Id) -> Response:
         """Without its secret, with the entity tag that a change may name in `If-Match`."""
-        found = await _found(pool, caller, webhook_id)
+        found = await _found(pool, entry_of(request), webhook_id)
         return respond(request, dumps(wire.webhook(found)), found.version)
 
     @router.api_route(
@@ -115,7 +117,7 @@ def webhook_routes(
         sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
         expected = expected_version(if_match)
         for _ in range(TRIES):
-            found = await _found(pool, caller, webhook_id, expected)
+            found = await _found(pool, entry_of(request), webhook_id, expected)
             event = _changed(found, body, caller)
             if event is None:
                 return sent(_shown(found))
@@ -142,7 +144,7 @@ def webhook_routes(
         expected = expected_version(if_match)
         answer = Answer(200, dumps(wire.DeletedWebhookShape(id=webhook_id)))
         for _ in range(TRIES):
-            found = await _found(pool, caller, webhook_id, expected)
+            found = await _found(pool, entry_of(request), webhook_id, expected)
             event = WebhookEndpointDeleted(by=caller.user_id, at=utc_now())
             try:
                 await endpoints.delete(
@@ -169,10 +171,10 @@ def webhook_routes(
         request: Request, caller: Manager, webhook_id: Id, query: Annotated[wire.DeliveryQuery, Query()]
     ) -> Response:
         """Always a page. An attempt tells status, latency and how the answer began."""
-        await _found(pool, caller, webhook_id)
+        await _found(pool, entry_of(request), webhook_id)
         listing = _deliveries(caller, webhook_id)
         paging = paging_of(query, cursors, listing.name, NEWEST_FIRST)
-        return _listed(request, await listing.read(pool, caller.tenant_id, request, cursors, paging))
+        return _listed(request, await listing.read(pool, entry_of(request), request, cursors, paging))
 
     return router
 
@@ -229,8 +231,8 @@ def _listed(request: Request, listed: Listed) -> Response:
     return response
 
 
-async def _found(pool: Pool, caller: Principal, webhook_id: UUID, expected: int | None = None) -> Endpoint:
-    found = await endpoints.find(pool, caller.tenant_id, webhook_id)
+async def _found(pool: Pool, entry: Entry, webhook_id: UUID, expected: int | None = None) -> Endpoint:
+    found = await endpoints.find(pool, entry, webhook_id)
     if found is None:
         raise Problem(404, "webhook_not_found", "There is no such webhook.")
     if expected not in (None, found.version):

@@ -223,15 +223,13 @@ class Applier:
         return done, moves
 
     async def _move(self, connection: Connection, done: Sorted, moves: Sequence[Move]) -> None:
-        tell = bool(done.batches) and self._settings.tells
+        of, awaited = self._settings.tells_of, done.batches
+        if of is not None:
+            awaited = [batch for batch in awaited if batch.stream.type in of]
         if moves:
-            note = told.note((batch.stream, batch.to_version) for batch in done.batches) if tell else None
+            note = told.note((batch.stream, batch.to_version) for batch in awaited) if awaited else None
             await self.store.move(connection, self._settings.topic, moves, note=note)
-        elif tell:
-            await self.store.tell(connection)
-
-    async def _tell(self, connection: Connection) -> None:
-        if self._settings.tells:
+        elif awaited:
             await self.store.tell(connection)
 
     # --- repairs ----------------------------------------------------------------------------------------------------
@@ -269,7 +267,7 @@ class Applier:
             raise NotHealed(f"{stream} is at {at_least}, and the store does not have that")
         async with self._transaction() as connection:
             await self._renew(connection, stream, events)
-            await self._tell(connection)
+            await self.store.tell(connection)
 
     async def _purged(self, stream: Stream) -> bool:
         return bool(await self._history.stream(Stream(PLATFORM, "platform", stream.tenant_id)))
@@ -324,7 +322,7 @@ class Applier:
             if done.batches:
                 await self.store.advance(connection, done.batches)
                 await self._handler(connection, done.batches)
-                await self._tell(connection)
+                await self.store.tell(connection)
 
     async def _park(self, stream: Stream, error: str) -> None:
         async with self._transaction() as connection:
@@ -377,7 +375,7 @@ class Applier:
                     await self.store.advance(connection, [batch])
                     await self._handler(connection, [batch])
                 await self.store.release(connection, stream)
-                await self._tell(connection)
+                await self.store.tell(connection)
         except Exception as error:
             if not poisonous(error):
                 raise

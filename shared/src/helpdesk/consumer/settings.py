@@ -34,7 +34,8 @@ class ConsumerSettings:
     """`schema` is the owner's; its tables hold guard and progress. `group` is the Kafka consumer group.
 
     `switch` is the name of an advisory lock that every batch holds shared: who takes it alone sees no batch half done.
-    `tells`: somebody waits for `<schema>.applied`, and is woken after each batch.
+    `tells_of`: the types of streams for which somebody waits at `<schema>.applied`, and is woken after each batch that
+    has one (None: of any).
     """
 
     schema: str
@@ -44,7 +45,7 @@ class ConsumerSettings:
     max_records: int = 3_000
     switch: str | None = None
     limits: Limits = Limits()
-    tells: bool = True
+    tells_of: frozenset[str] | None = None
 
 
 class ConsumingSettings(Settings):

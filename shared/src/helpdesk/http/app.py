@@ -15,12 +15,14 @@ from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
 from helpdesk.http.audited import Audited
 from helpdesk.http.described import describe
+from helpdesk.http.judged import Judged, mark_mistaken
 from helpdesk.http.keys import Keeping, Replays
 from helpdesk.http.limits import Limited, Limiter, Rates
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody, StaleBody
 from helpdesk.http.timed import Timed
 from helpdesk.postgres.pool import UNAVAILABLE
+from helpdesk.postgres.tenant import Mistaken
 
 API: Final = "/api/v1"
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -57,6 +59,7 @@ def build_api(title: str, lifespan: Lifespan | None = None, *, appends: bool = F
     app.add_exception_handler(HTTPException, _http)
     for error in UNAVAILABLE:
         app.add_exception_handler(error, _unavailable)
+    app.add_exception_handler(Mistaken, _mistaken)
     app.add_exception_handler(Exception, _internal)
     return app
 
@@ -67,7 +70,7 @@ def edge(app: FastAPI) -> ASGIApp:
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     audit: Audit | None = getattr(app.state, "audit", None)
     replays: Replays | None = getattr(app.state, "replays", None)
-    layered: ASGIApp = Timed(app)
+    layered: ASGIApp = Timed(Judged(app))
     if replays:
         layered = Keeping(layered, replays)
     if audit:
@@ -111,6 +114,12 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
+    return problem.answer(request, problem.unavailable())
+
+
+async def _mistaken(request: Request, _: Exception) -> Response:
+    """Nobody gets this answer."""
+    mark_mistaken(request)
     return problem.answer(request, problem.unavailable())
 
 

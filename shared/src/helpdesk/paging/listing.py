@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
-from uuid import UUID
 
 from starlette.requests import Request
 
@@ -15,7 +14,7 @@ from helpdesk.paging.page import DEEPEST_ROW, Bare, Numbered, Page, Paging, Slic
 from helpdesk.paging.window import Total
 from helpdesk.paging.wire import PAGING, PageQuery
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read_all
+from helpdesk.postgres.tenant import Statement, Within, read_all
 
 R = TypeVar("R")
 LINKED_LIMIT: Final = 100
@@ -46,9 +45,9 @@ class Listing(Generic[R]):
             return [self.page(paging)]
         return [self.total] if paging.too_deep else [self.total, self.page(paging)]
 
-    async def read(self, pool: Pool, tenant_id: UUID, request: Request, cursors: Cursors, paging: Paging) -> Listed:
+    async def read(self, pool: Pool, within: Within, request: Request, cursors: Cursors, paging: Paging) -> Listed:
         """The answer, where nothing else is read with it."""
-        return self.answer(request, cursors, paging, await read_all(pool, tenant_id, *self.statements(paging)))
+        return self.answer(request, cursors, paging, await read_all(pool, within, *self.statements(paging)))
 
     def answer(self, request: Request, cursors: Cursors, paging: Paging, found: Sequence[list[Any]]) -> Listed:
         """What the rows of `statements` make. Raises a 400 for rows too deep."""

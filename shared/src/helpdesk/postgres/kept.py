@@ -4,7 +4,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -18,33 +18,44 @@ MOST: Final = 10_000
 V = TypeVar("V")
 
 
+class Mark(NamedTuple):
+    """A moment before something is read: how often was forgotten until then, and when it was."""
+
+    forgotten: int
+    at_s: float
+
+
 class Kept(Generic[V]):
-    """Rows by tenant and id, the longest kept going first. `mark` changes with every `forget`: what was being read
-    meanwhile may be old and is not kept."""
+    """Rows by tenant and id, the longest kept going first. What is being read while something is forgotten may be old
+    and is not kept."""
 
     def __init__(self) -> None:
         self._rows: OrderedDict[tuple[UUID, UUID], tuple[float, V]] = OrderedDict()
-        self.mark = 0
+        self._forgotten = 0
 
-    def get(self, tenant_id: UUID, id_: UUID) -> V | None:
+    @property
+    def mark(self) -> Mark:
+        """Now; to be taken before rows are read that are to be kept."""
+        return Mark(self._forgotten, time.monotonic())
+
+    def get(self, tenant_id: UUID, id_: UUID, younger_than_s: float = KEPT_S) -> V | None:
         """The row, if it is kept and not too old."""
         kept = self._rows.get((tenant_id, id_))
-        return kept[1] if kept and kept[0] > time.monotonic() else None
+        return kept[1] if kept and time.monotonic() - kept[0] < younger_than_s else None
 
-    def keep(self, tenant_id: UUID, rows: Mapping[UUID, V], mark: int) -> None:
+    def keep(self, tenant_id: UUID, rows: Mapping[UUID, V], mark: Mark) -> None:
         """Rows that were read since `mark` was taken."""
-        if mark != self.mark:
+        if mark.forgotten != self._forgotten:
             return
-        until = time.monotonic() + KEPT_S
         for id_, row in rows.items():
-            self._rows[tenant_id, id_] = (until, row)
+            self._rows[tenant_id, id_] = (mark.at_s, row)
             self._rows.move_to_end((tenant_id, id_))
         while len(self._rows) > MOST:
             self._rows.popitem(last=False)
 
     def forget(self, tenant_id: UUID | None) -> None:
         """Nothing that was kept of a tenant (None: of anybody) counts any more."""
-        self.mark += 1
+        self._forgotten += 1
         for key in [key for key in self._rows if tenant_id is None or key[0] == tenant_id]:
             del self._rows[key]
 

@@ -11,7 +11,7 @@ from helpdesk.paging.order import Order
 from helpdesk.paging.page import Paging
 from helpdesk.paging.window import Total, window
 from helpdesk.postgres.pool import Pool
-from helpdesk.postgres.tenant import Statement, read
+from helpdesk.postgres.tenant import Statement, Within, read
 from notifier.domain.notice import NoticeType
 
 # One's own; an internal note only while one is staff: by the directory, or by the token where it does not know yet.
@@ -93,9 +93,9 @@ def place_of(row: NotificationRow, order: Order) -> Place:
     return Place(order, row.created_at, row.id)
 
 
-async def count(pool: Pool, reader: Principal, wanted: Filter) -> int:
+async def count(pool: Pool, within: Within, reader: Principal, wanted: Filter) -> int:
     """How many of the reader's notifications match."""
-    rows = await read(pool, reader.tenant_id, total(reader, wanted))
+    rows = await read(pool, within, total(reader, wanted))
     return rows[0].total
 
 

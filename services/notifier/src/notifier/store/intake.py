@@ -32,9 +32,6 @@ on conflict (tenant_id, id) do update set
     email = excluded.email, name = excluded.name, role = excluded.role, enabled = excluded.enabled,
     valid_from = excluded.valid_from, sessions_from = excluded.sessions_from"""
 
-# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
-TELL_PEOPLE: Final = "select pg_notify('notices_people', t::text) from unnest(%s::uuid[]) t"
-
 PEOPLE: Final = """
 select p.tenant_id, p.id, p.email, p.name, p.role, p.enabled, p.valid_from, p.sessions_from
 from notices.person p join unnest(%s::uuid[], %s::uuid[]) as w(tenant_id, id) using (tenant_id, id)"""
@@ -115,7 +112,7 @@ async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stre
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, Person]) -> None:
-    """Insert or replace, in key order, and tell whose people have changed."""
+    """Insert or replace, in key order."""
     if not rows:
         return
     ordered = sorted(rows)
@@ -131,7 +128,6 @@ async def write_people(connection: Connection, rows: Mapping[Stream, Person]) ->
         [p.standing.sessions_from for p in found],
     )
     await connection.execute(WRITE_PEOPLE, columns)
-    await connection.execute(TELL_PEOPLE, (sorted({stream.tenant_id for stream in rows}),))
 
 
 async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -> dict[UUID, dict[UUID, str]]:

@@ -3,16 +3,17 @@
 from typing import Final
 from uuid import UUID
 
-from helpdesk.folds.user import Standing
+from helpdesk.auth.standing import Known
 from helpdesk.postgres.pool import Pool
 from helpdesk.postgres.tenant import Statement, read
 
-STANDING: Final = """
-select role, enabled, valid_from, sessions_from
-from notices.person where tenant_id = %(tenant)s and id = %(id)s"""
+KNOWN: Final = """
+select exists (select from notices.closed_tenant where tenant_id = %(tenant)s) as closed,
+       p.role, p.enabled, p.valid_from, p.sessions_from
+from (select 1) one left join notices.person p on p.tenant_id = %(tenant)s and p.id = %(id)s"""
 
 
-async def standing(pool: Pool, tenant_id: UUID, user_id: UUID) -> Standing | None:
-    """A person's, for the judgement of their token; None for somebody of whom nothing has arrived."""
-    found = await read(pool, tenant_id, Statement(STANDING, Standing, {"tenant": tenant_id, "id": user_id}))
-    return found[0] if found else None
+async def known(pool: Pool, tenant_id: UUID, user_id: UUID) -> Known:
+    """What has arrived of a tenant and a person, for the judgement of their token."""
+    (found,) = await read(pool, tenant_id, Statement(KNOWN, Known, {"tenant": tenant_id, "id": user_id}))
+    return found

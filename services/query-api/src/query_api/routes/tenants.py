@@ -67,11 +67,13 @@ async def read_tenant(
     id: Annotated[Id, Path(description="The tenant's id.")],  # noqa: A002 - the contract's name
 ) -> Response:
     """With how much it has. Another's is read through that tenant's connection, after the policy has said so."""
-    if id != reading.tenant_id:
+    if id == reading.tenant_id:
+        (found,) = await reading.read(tenants.one(id))
+    else:
         if not await _operates(reading):
             raise _unknown()
         _audit(reading, id)
-    found = await read(reading.sources.pool, id, tenants.one(id))
+        found = await read(reading.sources.pool, id, tenants.one(id))
     if not found:
         raise _unknown()
     (endpoints,) = await read(reading.sources.webhooks, id, tenants.endpoints(id))

@@ -39,7 +39,10 @@ async def list_users(reading: Read, query: Annotated[UserQuery, Query()]) -> Res
     tenant_id = await _tenant(reading, query.tenant_id)
     listing = _listing(tenant_id, PeopleFilter(query.role, query.search))
     paging = reading.paging(query, listing)
-    return reading.listed(listing, paging, await read_all(reading.sources.pool, tenant_id, *listing.statements(paging)))
+    statements = listing.statements(paging)
+    if tenant_id == reading.tenant_id:
+        return reading.listed(listing, paging, await reading.read(*statements))
+    return reading.listed(listing, paging, await read_all(reading.sources.pool, tenant_id, *statements))
 
 
 @router.get(
@@ -61,10 +64,9 @@ async def _tenant(reading: Reading, wanted: UUID | None) -> UUID:
     own = reading.tenant_id
     if wanted is None or wanted == own:
         return own
-    pool = reading.sources.pool
     if reading.caller.role == ADMIN:
-        (mine,) = await read_all(pool, own, tenants.slug_of(own))
-        (theirs,) = await read_all(pool, wanted, tenants.slug_of(wanted))
+        (mine,) = await reading.read(tenants.slug_of(own))
+        (theirs,) = await read_all(reading.sources.pool, wanted, tenants.slug_of(wanted))
         if theirs and mine and mine[0].slug == OPERATORS_SLUG:
             return wanted
     raise Problem(404, "tenant_not_found", "There is no such tenant.")

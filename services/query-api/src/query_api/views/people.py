@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from helpdesk.folds.user import Standing
+from helpdesk.auth.standing import Known
 from helpdesk.http.shapes import UserShape, user
 from helpdesk.paging.cursor import Place
 from helpdesk.paging.order import Order, Sort
@@ -24,6 +24,10 @@ _OF_TENANT: Final = """tenant_id = %(tenant_id)s and (%(role)s::text is null or 
 _PAGE: Final = f"""
 select {_COLUMNS} from views.people where {_OF_TENANT} {{condition}} {{order_by}} {{limit}}"""
 _COUNT: Final = f"select count(*) as total from views.people where {_OF_TENANT}"
+_KNOWN: Final = """
+select exists (select from views.tenants where tenant_id = %(tenant_id)s and closed_at is not null) as closed,
+       p.role, p.enabled, p.valid_from, p.sessions_from
+from (select 1) one left join views.people p on p.tenant_id = %(tenant_id)s and p.id = %(id)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,6 @@ class PersonRow:
     valid_from: datetime | None
     sessions_from: datetime | None
     version: int
-
-    @property
-    def standing(self) -> Standing:
-        """For the judgement of their token."""
-        return Standing(self.role, self.enabled, self.valid_from, self.sessions_from)
 
 
 def one(tenant_id: UUID, user_id: UUID) -> Statement[PersonRow]:
@@ -84,10 +83,10 @@ def place_of(row: PersonRow, order: Order) -> Place:
     return Place(order, row.updated_at if order.by is Sort.UPDATED_AT else row.created_at, row.id)
 
 
-async def standing(pool: Pool, tenant_id: UUID, user_id: UUID) -> Standing | None:
-    """What the views know of a person, for the judgement of their token."""
-    found = await read(pool, tenant_id, one(tenant_id, user_id))
-    return found[0].standing if found else None
+async def known(pool: Pool, tenant_id: UUID, user_id: UUID) -> Known:
+    """What the views know of a tenant and a person, for the judgement of their token."""
+    (found,) = await read(pool, tenant_id, Statement(_KNOWN, Known, {"tenant_id": tenant_id, "id": user_id}))
+    return found
 
 
 def account(row: PersonRow) -> UserShape:

@@ -36,7 +36,6 @@ select {_COLUMNS}
 from (select tenant_id as id, * from views.tenants where {_OPEN[False]}) t"""
 _SLUG: Final = f"select slug from views.tenants where {_OPEN[False]}"
 _SETTINGS: Final = f"select settings::text as settings, version from views.tenants where {_OPEN[False]}"
-_CLOSED: Final = "select tenant_id from views.tenants where tenant_id = %(tenant_id)s and closed_at is not null"
 _ENDPOINTS: Final = "select webhooks.count_endpoints(%(tenant_id)s) as total"
 
 
@@ -70,13 +69,6 @@ class SettingsRow:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedRow:
-    """A tenant that is closed."""
-
-    tenant_id: UUID
-
-
 def page(only: UUID | None, paging: Paging) -> Statement[TenantRow]:
     """A page of the tenants that are not closed, and one more where there is one; `only` of this one, None: of all."""
     part = window(paging)
@@ -108,11 +100,6 @@ def slug_of(tenant_id: UUID) -> Statement[SlugRow]:
 def settings(tenant_id: UUID) -> Statement[SettingsRow]:
     """What a tenant has set, unless it is closed."""
     return Statement(_SETTINGS, SettingsRow, {"tenant_id": tenant_id})
-
-
-def closed(tenant_id: UUID) -> Statement[ClosedRow]:
-    """A row when the tenant is closed."""
-    return Statement(_CLOSED, ClosedRow, {"tenant_id": tenant_id})
 
 
 def endpoints(tenant_id: UUID) -> Statement[Total]:

@@ -19,7 +19,7 @@ from helpdesk.eventstore.idempotency import Answer, Key, Keyed, complete
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Connection, Pool
-from helpdesk.postgres.tenant import Statement, read
+from helpdesk.postgres.tenant import Statement, Within, read, tenant_of
 from helpdesk.recorded import Metadata, Stream
 from webhook_dispatcher.store import SCHEMA
 
@@ -85,9 +85,9 @@ where tenant_id = %(tenant_id)s and endpoint_id = %(id)s and due_at is not null"
 WAKE_SENDERS: Final = "notify webhooks_due"
 
 
-async def find(pool: Pool, tenant_id: UUID, id_: UUID) -> Endpoint | None:
+async def find(pool: Pool, within: Within, id_: UUID) -> Endpoint | None:
     """One endpoint of the tenant; None for another's, a deleted or an unknown one."""
-    found = await read(pool, tenant_id, Statement(FIND, Endpoint, {"tenant_id": tenant_id, "id": id_}))
+    found = await read(pool, within, Statement(FIND, Endpoint, {"tenant_id": tenant_of(within), "id": id_}))
     return found[0] if found else None
 
 

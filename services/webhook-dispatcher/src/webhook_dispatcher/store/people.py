@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from helpdesk.auth.standing import Known
 from helpdesk.folds.user import Standing
 from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.postgres.tenant import Statement, read
 from helpdesk.recorded import Stream
 
-ONE: Final = """
-select role, enabled, valid_from, sessions_from
-from webhooks.person where tenant_id = %(tenant)s and id = %(id)s"""
+KNOWN: Final = """
+select exists (select from webhooks.closed_tenant where tenant_id = %(tenant)s) as closed,
+       p.role, p.enabled, p.valid_from, p.sessions_from
+from (select 1) one left join webhooks.person p on p.tenant_id = %(tenant)s and p.id = %(id)s"""
 
 PEOPLE: Final = """
 select p.tenant_id, p.id, p.role, p.enabled, p.valid_from, p.sessions_from
@@ -24,14 +26,11 @@ on conflict (tenant_id, id) do update set
     role = excluded.role, enabled = excluded.enabled, valid_from = excluded.valid_from,
     sessions_from = excluded.sessions_from"""
 
-# Who answers people keeps these rows for a few seconds (`helpdesk.auth.people`).
-TELL: Final = "select pg_notify('webhooks_people', t::text) from unnest(%s::uuid[]) t"
 
-
-async def standing(pool: Pool, tenant_id: UUID, user_id: UUID) -> Standing | None:
-    """A person's, for the judgement of their token; None for somebody of whom nothing has arrived."""
-    found = await read(pool, tenant_id, Statement(ONE, Standing, {"tenant": tenant_id, "id": user_id}))
-    return found[0] if found else None
+async def known(pool: Pool, tenant_id: UUID, user_id: UUID) -> Known:
+    """What has arrived of a tenant and a person, for the judgement of their token."""
+    (found,) = await read(pool, tenant_id, Statement(KNOWN, Known, {"tenant": tenant_id, "id": user_id}))
+    return found
 
 
 async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, Standing]:
@@ -43,7 +42,7 @@ async def people(connection: Connection, streams: Sequence[Stream]) -> dict[Stre
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, Standing]) -> None:
-    """Insert or replace, in key order, and tell whose people have changed."""
+    """Insert or replace, in key order."""
     if not rows:
         return
     ordered = sorted(rows)
@@ -56,4 +55,3 @@ async def write_people(connection: Connection, rows: Mapping[Stream, Standing]) 
         [rows[s].sessions_from for s in ordered],
     )
     await connection.execute(WRITE, columns)
-    await connection.execute(TELL, (sorted({stream.tenant_id for stream in rows}),))
