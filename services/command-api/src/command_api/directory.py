@@ -10,7 +10,8 @@ from helpdesk.postgres.kept import Kept, hear_changes
 from helpdesk.postgres.pool import Pool
 
 LEASE_S: Final = 0.05
-"""Nobody is judged by a row that was read longer ago: so long after a change no process has the former one (ADR 26)."""
+"""Seconds. Nobody is judged by a row that was read longer ago: so long after a change no process has the former one
+(ADR 26)."""
 
 
 class Directory:

@@ -39,6 +39,8 @@ BEFORE_THE_VERSION: Final = frozenset(
     {"ticket_not_found", "comment_not_found", "attachment_not_found", "not_allowed", "internal_not_allowed"}
 )
 """Refusals that hold whatever `If-Match` says; the others may come of what the caller has not seen yet."""
+_TIMERS_S: Final = 0.005
+"""A timer may fire a little early."""
 Clock = Callable[[], datetime]
 CommandAt = Callable[[datetime], TicketCommand]
 
@@ -240,7 +242,7 @@ class Commands:
         """Whether every service that judges callers has come to these positions, waiting for at most a second: what
         changes who may act is answered when nobody acts by what was before (ADR 26), in no process of ours either."""
         elsewhere = (one.wait(positions) for one in (self._views, self._notices, self._webhooks))
-        *known, _ = await asyncio.gather(*elsewhere, asyncio.sleep(LEASE_S))
+        *known, _ = await asyncio.gather(*elsewhere, asyncio.sleep(LEASE_S + _TIMERS_S))
         return all(known)
 
 
