@@ -30,7 +30,7 @@ async def serve(settings: NotifierSettings) -> None:
     """Answer people until the process is told to stop."""
     async with open_pool(settings.notifier_database_url, name="notifier") as pool:
         app = build_app(settings, pool)
-        await run_server(edge(app), settings.host, settings.notifier_port)
+        await run_server(edge(app), settings.host, settings.notifier_port, [app.state.audit.run])
 
 
 async def intake(settings: IntakeSettings) -> None:
@@ -43,7 +43,7 @@ async def everything(settings: NotifierSettings) -> None:
     """Both in one process."""
     async with open_pool(settings.notifier_database_url, name="notifier") as pool, consumer_of(settings) as consumer:
         app = build_app(settings, pool, consumer)
-        await run_server(edge(app), settings.host, settings.notifier_port, [consumer.run])
+        await run_server(edge(app), settings.host, settings.notifier_port, [consumer.run, app.state.audit.run])
 
 
 async def unpark(settings: IntakeSettings, words: list[str]) -> None:

@@ -8,6 +8,7 @@ from helpdesk.auth.tokens import Verifier
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
+from helpdesk.eventstore.audit import Audit
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
 from helpdesk.http.judged import Entrance
@@ -22,7 +23,11 @@ from notifier.store import people
 from notifier.subscribers import refold, take_in
 
 SCHEMA = "notices"
-MIGRATIONS = (Migrations("helpdesk.consumer.migrations", SCHEMA), Migrations("notifier.migrations", SCHEMA))
+MIGRATIONS = (
+    Migrations("helpdesk.consumer.migrations", SCHEMA),
+    Migrations("helpdesk.eventstore.audit_alone.migrations", SCHEMA),
+    Migrations("notifier.migrations", SCHEMA),
+)
 
 
 def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
@@ -39,9 +44,11 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
 
 
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
-    """The API. Where the intake runs in the same process, its state is part of the health."""
+    """The API, beside which its `state.audit` is to run. The intake's state, where it runs in the same process, is part
+    of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
+    app.state.audit = Audit(pool, SCHEMA)
     app.state.judge = Entrance(pool, SCHEMA, partial(people.known, pool))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))

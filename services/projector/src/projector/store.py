@@ -113,9 +113,12 @@ on conflict (tenant_id) do update set
     name = excluded.name, slug = excluded.slug, settings = excluded.settings, updated_at = excluded.updated_at,
     version = excluded.version, closed_at = excluded.closed_at"""
 
-FORGET: Final = tuple(
-    f"delete from views.{table} where tenant_id = %s"
-    for table in ("activities", "attachments", "comments", "tickets", "people", "tenants")
+FORGET: Final = (
+    *(
+        f"delete from views.{table} where tenant_id = %s"
+        for table in ("activities", "attachments", "comments", "tickets", "people", "tenants")
+    ),
+    "select views.forget_reads(%s)",
 )
 
 FORGET_STREAM: Final = {

@@ -9,20 +9,29 @@ from starlette.routing import Mount
 
 from helpdesk.auth.tokens import Verifier
 from helpdesk.consistency import Applied
+from helpdesk.eventstore.audit import Audit
 from helpdesk.http.app import build_api
 from helpdesk.http.health import health_routes
 from helpdesk.http.judged import Entrance
 from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
+from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
 from helpdesk.storage.presign import signer
+from helpdesk.tasks import beside
 from query_api.reading import Files, Sources
 from query_api.routes import attachments, comments, me, tenants, tickets, users
 from query_api.routes.documents import Unknown, document_routes
 from query_api.routes.public import public_routes
 from query_api.settings import QueryMigrateSettings, QuerySettings
 from query_api.views import people
+
+SCHEMA = "access"
+MIGRATIONS = (
+    Migrations("helpdesk.eventstore.audit_alone.migrations", SCHEMA),
+    Migrations("query_api.migrations", SCHEMA),
+)
 
 
 def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAPI:
@@ -41,7 +50,9 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
                 pool, operator, webhooks, applied or progress(settings), cursors, _files(settings)
             )
             app.state.judge = Entrance(pool, "views", partial(people.known, pool))
-            yield
+            app.state.audit = Audit(pool, SCHEMA)
+            async with beside(app.state.audit.run()):
+                yield
 
     async def database() -> str | None:
         sources: Sources = app.state.sources
@@ -71,10 +82,11 @@ def progress(settings: QuerySettings) -> Applied:
 
 
 async def migrate(settings: QueryMigrateSettings) -> None:
-    """Let the query API's roles log in; it owns no tables yet, and what they may read the owners' migrations grant."""
+    """Create or update the schema `access`, and let the query API's roles log in. What they may read of the views, the
+    views' owner grants."""
     logins = [
         settings.query_api_database_url,
         settings.query_api_operator_database_url,
         settings.query_api_webhooks_database_url,
     ]
-    await run_migrations(settings.migrate_database_url, (), logins)
+    await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)

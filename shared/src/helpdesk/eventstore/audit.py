@@ -1,12 +1,14 @@
-"""The audit of what is no event: denied and failed attempts, sign-ins, failed logins (behaviours §11).
+"""The audit of what is no event: denied and failed attempts, sign-ins, failed logins, what operators read (behaviours
+§11).
 
-Rows are written beside the requests and never in their way: what waits is bounded, and one caller cannot fill it.
+Rows are written beside the requests and never in their way: what waits is bounded, and so is what one caller, one
+tenant and all of them can bring about in a minute.
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,11 +29,16 @@ WAITING: Final = 10_000
 AT_ONCE: Final = 500
 OF_ONE_CALLER: Final = 60
 """Rows that one caller of a tenant can bring about in a minute; the rest are counted and dropped."""
+OF_ONE_TENANT: Final = 600
+OF_ALL: Final = 6_000
+"""The same of all callers of a tenant, and of all tenants: accounts are made faster than disks are filled."""
 TOGETHER_S: Final = 0.2
 """What is noted within this time is written at once."""
 LONGEST: Final = 200
 _DROPPED: Final = metrics.get_meter("helpdesk.audit").create_counter(
-    "helpdesk.audit.dropped", "1", "Rows of the audit that were not written: too many of one caller, or in all."
+    "helpdesk.audit.dropped",
+    "1",
+    "Rows of the audit that were not written: too many of one caller or tenant, or in all.",
 )
 _SET_TENANTS: Final = "select set_config('app.tenants', %s, true)"
 
@@ -77,7 +84,7 @@ class Audit:
             on conflict do nothing"""
         self._waiting: deque[Entry | Later] = deque()
         self._noted = asyncio.Event()
-        self._minute, self._counts = 0, dict[tuple[UUID, object], int]()
+        self._minute, self._counts = 0, Counter[object]()
 
     def note(self, entry: Entry | Later) -> None:
         """Have it written; never waits, never fails."""
@@ -123,8 +130,11 @@ class Audit:
         if minute != self._minute:
             self._minute = minute
             self._counts.clear()
-        self._counts[entry.caller] = count = self._counts.get(entry.caller, 0) + 1
-        return count <= OF_ONE_CALLER
+        shares = ((entry.caller, OF_ONE_CALLER), (entry.tenant_id, OF_ONE_TENANT), (None, OF_ALL))
+        if any(self._counts[whose] >= most for whose, most in shares):
+            return False
+        self._counts.update(whose for whose, _ in shares)
+        return True
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         rows = [asdict(one) | {"target": one.target[:LONGEST], "action": one.action[:LONGEST]} for one in entries]

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
 from helpdesk.http.audited import Audited
 from helpdesk.http.described import describe
@@ -68,13 +67,11 @@ def edge(app: FastAPI) -> ASGIApp:
     """The application behind its outermost layers: what a server is given. Of its state, if they are there, `limiter`
     counts, `audit` writes down what was denied and what failed, `replays` keeps answers under keys."""
     limiter: Limiter | None = getattr(app.state, "limiter", None)
-    audit: Audit | None = getattr(app.state, "audit", None)
     replays: Replays | None = getattr(app.state, "replays", None)
     layered: ASGIApp = Timed(Judged(app))
     if replays:
         layered = Keeping(layered, replays)
-    if audit:
-        layered = Audited(layered, audit)
+    layered = Audited(layered, app.state)
     if limiter:
         layered = Limited(layered, limiter, Rates(app), app.state)
     return Edge(layered)

@@ -60,6 +60,7 @@ FORGET: Final = (
     "delete from notices.ticket where tenant_id = %s",
     "delete from notices.person where tenant_id = %s",
     "delete from notices.closed_tenant where tenant_id = %s",
+    "delete from notices.audit where tenant_id = %s",
 )
 
 

@@ -1,6 +1,5 @@
 """Reading tenants and their settings (contract §11): an admin's own; for admins of `default` all of them."""
 
-import logging
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from helpdesk import policy
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.audited import note_whatever_comes
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
 from helpdesk.paging.cursor import list_name
@@ -22,7 +22,6 @@ from query_api.views import tenants
 from query_api.views.tenants import TenantRow
 from query_api.wire import ListedTenant, TenantDetail, TenantPage, TenantQuery
 
-log = logging.getLogger(__name__)
 router = APIRouter(prefix=f"{API}/tenants", tags=["tenants"])
 _READS: Final = access("tenants:read", Rate.READS)
 
@@ -45,7 +44,7 @@ async def list_tenants(reading: Managing, query: Annotated[TenantQuery, Query()]
     paging = reading.paging(query, listing) if enveloped(reading.request) else Bare()
     if not operates:
         return reading.listed(listing, paging, await reading.read(*listing.statements(paging)))
-    _audit(reading, None)
+    note_whatever_comes(reading.request, "tenants")
     found = await read_all(reading.sources.operator, reading.tenant_id, *listing.statements(paging))
     return reading.listed(listing, paging, found)
 
@@ -72,7 +71,7 @@ async def read_tenant(
     else:
         if not await _operates(reading):
             raise _unknown()
-        _audit(reading, id)
+        note_whatever_comes(reading.request, f"tenant/{id}")
         found = await read(reading.sources.pool, id, tenants.one(id))
     if not found:
         raise _unknown()
@@ -83,14 +82,6 @@ async def read_tenant(
 async def _operates(reading: Reading) -> bool:
     (own,) = await reading.read(tenants.slug_of(reading.tenant_id))
     return bool(own) and policy.is_operator(reading.caller.role, own[0].slug)
-
-
-def _audit(reading: Reading, tenant_id: UUID | None) -> None:
-    """Design §9: that the operator looked beyond their own tenant is written down; None: at the list of all."""
-    log.info(
-        "the operator reads tenants",
-        extra={"user_id": str(reading.user_id), "read_tenant_id": str(tenant_id) if tenant_id else "all"},
-    )
 
 
 def _listing(only: UUID | None) -> Listing[TenantRow]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from helpdesk.auth.http import having
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.audited import note_whatever_comes
 from helpdesk.http.problem import Problem
 from helpdesk.http.shapes import UserShape
 from helpdesk.http.wire import Id
@@ -68,6 +69,7 @@ async def _tenant(reading: Reading, wanted: UUID | None) -> UUID:
         (mine,) = await reading.read(tenants.slug_of(own))
         (theirs,) = await read_all(reading.sources.pool, wanted, tenants.slug_of(wanted))
         if theirs and mine and mine[0].slug == OPERATORS_SLUG:
+            note_whatever_comes(reading.request, f"tenant/{wanted}/users")
             return wanted
     raise Problem(404, "tenant_not_found", "There is no such tenant.")
 
