@@ -17,9 +17,9 @@ from localstack.stack import Stack
 from support.people import API, DEFAULT_TENANT, PASSWORD, Person, fresh_address
 from support.shapes import AUTH, USER, answered
 
-ROUNDS = 200
+ROUNDS = 100
 LANES = 4
-"""So many people at the same time, each with a share of the rounds."""
+"""So many people at the same time, each with a share of the rounds of a test."""
 READS = ("/tickets?limit=1", "/auth/me", "/webhooks", "/notifications/unread-count")
 """Of query-api, webhook-dispatcher and notifier; an agent may ask all of them."""
 

@@ -167,3 +167,18 @@ async def test_with_a_shared_secret_everything_is_the_same(store: Engine) -> Non
         for token, status in ((session["accessToken"], 204), (of_a_key, 401)):
             bearer = {"Authorization": f"Bearer {token}"}
             assert (await client.post(f"{API}/auth/logout", headers=bearer)).status_code == status
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+async def test_what_ends_a_token_ends_it_in_every_process_that_takes_commands(store: Engine) -> None:
+    """Neither of the two hears what the database tells: only the time counts for which a row may be judged by."""
+    async with serving(store) as (one, parts), serving(store) as (other, _):
+        for _ in range(20):
+            session = await signed_up(one, parts)
+            signed = {"Authorization": f"Bearer {session['accessToken']}"}
+            assert (await other.put(f"{API}/auth/me", json={}, headers=signed)).status_code == 200
+            assert (await one.post(f"{API}/auth/logout", json={}, headers=signed)).status_code == 204
+            late = await other.put(f"{API}/auth/me", json={}, headers=signed)
+            assert (late.status_code, late.json()["reason"]) == (401, "ended_token")
