@@ -27,6 +27,7 @@ from helpdesk.consistency import Position
 from helpdesk.http.app import edge
 from helpdesk.http.server import Job, run_process, serve
 from helpdesk.observability.logs import configured
+from helpdesk.postgres.tenant import Entry
 from helpdesk.recorded import Stream
 
 PEELED: Final = (
@@ -54,6 +55,7 @@ class OneCaller:
 
     def __init__(self) -> None:
         self._known: Principal | None = None
+        self._entry: Entry | None = None
 
     def dependency(self) -> Callable[[Request], Any]:
         """In the place of what makes `helpdesk.auth.http.Caller`."""
@@ -61,7 +63,9 @@ class OneCaller:
         async def caller(request: Request) -> Principal:
             if self._known is None:
                 verifier: Verifier = request.app.state.verifier
-                self._known = verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
+                self._known = one = verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
+                self._entry = Entry("views", one.tenant_id, one.user_id, one.issued_at, one.role, passed=True)
+            request.scope["entry"] = self._entry
             return self._known
 
         return caller

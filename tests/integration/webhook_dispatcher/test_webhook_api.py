@@ -1,8 +1,11 @@
 """Endpoints through the API: who may, what is answered, what is recorded (contract §9)."""
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 
-from integration.webhook_dispatcher.rig import Rig
+from integration.webhook_dispatcher.rig import AGENT, Rig
 
 URL = "http://127.0.0.1:9/hook"
 HOOK = {"url": URL, "events": ["TICKET_CREATED"]}
@@ -153,3 +156,21 @@ async def test_an_edit_of_an_older_version_is_refused(rig: Rig) -> None:
         assert (await admin.patch(path, json={"isActive": False}, headers={"If-Match": tag})).status_code == 200
         stale = await admin.patch(path, json={"isActive": True}, headers={"If-Match": tag})
         assert (stale.status_code, stale.json()["reason"]) == (412, "stale_version")
+
+
+async def test_whose_token_has_ended_changes_nothing_and_is_told_at_once(rig: Rig) -> None:
+    """Also with a body, which is read before anybody is judged."""
+    async with rig.client() as admin:
+        await rig.sql(
+            "insert into webhooks.person (tenant_id, id, role, enabled, valid_from, sessions_from)"
+            " values (%s, %s, 'ADMIN', true, now() + interval '1 minute', now() + interval '1 minute')",
+            (rig.tenant, AGENT),
+        )
+        async with asyncio.timeout(10):
+            for answer in (
+                await admin.post("/api/v1/webhooks", json=HOOK),
+                await admin.patch(f"/api/v1/webhooks/{uuid4()}", json=HOOK),
+                await admin.get("/api/v1/webhooks"),
+            ):
+                assert (answer.status_code, answer.json()["reason"]) == (401, "ended_token")
+    assert await rig.sql("select count(*) from webhooks.endpoint where tenant_id = %s", (rig.tenant,)) == [(0,)]

@@ -68,6 +68,7 @@ class Entrance:
             reads = scope["method"] in _READS and _AT_ONCE not in scope
             if reads or await enters(self._pool, entry):
                 return caller
+        scope.pop(_ENTRY, None)  # a refusal from here on is the last word
         caller = await self._asking(scope, signed)
         self._open(scope, caller).passed = True
         return caller
