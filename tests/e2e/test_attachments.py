@@ -10,7 +10,7 @@ import pytest
 
 from localstack.stack import Stack
 from support.people import Json, Person
-from support.shapes import ATTACHMENT, NEW_ID, answered, array, fits, has, page_of, refused
+from support.shapes import ATTACHMENT, ID, answered, array, fits, has, page_of, refused
 from support.uploads import DOCX, HTML, PDF, PNG, PROGRAM, ZIP, Uploader
 
 UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
@@ -56,7 +56,7 @@ async def test_what_was_attached_comes_back_byte_for_byte_with_its_type(
 ) -> None:
     mine = await opens(user)
     attachment = await mine.attaches(data, filename, mime_type)
-    fits(attachment["id"], NEW_ID)
+    fits(attachment["id"], ID)
     assert (attachment["filename"], attachment["fileSize"], attachment["mimeType"]) == (filename, len(data), mime_type)
     assert attachment["ticketId"] == mine.ticket["id"]
     assert answered(await user.get(mine.path), 200, array(ATTACHMENT)) == [attachment]

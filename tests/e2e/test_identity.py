@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from support.cases import each
-from support.people import API, DEFAULT_TENANT, DEMO_COMPANY, DEMO_COMPANY_ID, PASSWORD, People, Person, fresh_address
-from support.shapes import AUTH, NEW_ID, USER, answered, fits, refused
+from support.people import API, DEFAULT_TENANT, DEMO_COMPANY, PASSWORD, People, Person, fresh_address
+from support.shapes import AUTH, DEMO_COMPANY_ID, ID, USER, answered, fits, refused
 
 HOURS_24_MS = 24 * 60 * 60 * 1000
 SCOPES = {
@@ -43,7 +43,7 @@ async def test_who_signs_up_is_signed_in(client: httpx.AsyncClient) -> None:
     assert session["token"] == session["accessToken"]
     assert session["expiresIn"] == HOURS_24_MS
     user = session["user"]
-    fits(user["id"], NEW_ID)
+    fits(user["id"], ID)
     assert user["email"] == body["email"]
     assert (user["name"], user["firstName"], user["lastName"]) == ("Ada King Lovelace", "Ada", "King Lovelace")
     assert (user["role"], user["roles"], user["scopes"]) == ("USER", ["ROLE_USER"], SCOPES["USER"])
@@ -73,7 +73,7 @@ async def test_nobody_makes_themselves_more_than_a_user(client: httpx.AsyncClien
     also = answered(await call(client, "register", registration(**greedy, tenantSlug=DEFAULT_TENANT)), 201, USER)
     for made in (user, also):
         assert (made["role"], made["scopes"], made["enabled"]) == ("USER", SCOPES["USER"], True)
-        fits(made["id"], NEW_ID)
+        fits(made["id"], ID)
         assert made["createdAt"] > "2020"
     assert user["tenantId"] != DEMO_COMPANY_ID
     assert also["tenantId"] == DEMO_COMPANY_ID

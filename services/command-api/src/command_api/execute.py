@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
@@ -28,6 +28,7 @@ from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
 from helpdesk.folds import activities
 from helpdesk.folds.activities import ActivityRow as Activity
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata, Stream
 
@@ -73,7 +74,7 @@ class Cause:
 
     def part(self) -> "Cause":
         """The cause of one of many commands: an id of its own, and the request as what it comes from."""
-        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id, key=None)
+        return replace(self, command_id=new_id(), cause_id=self.request_id or self.command_id, key=None)
 
     @property
     def metadata(self) -> Metadata:
@@ -287,4 +288,4 @@ def new_command(
     tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True, key: Key | None = None
 ) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key=key)
+    return Cause(tenant_id, actor, new_id(), UUID(request_id) if request_id else None, waits, key=key)

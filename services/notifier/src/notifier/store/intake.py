@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from helpdesk.folds.user import Standing
 from helpdesk.postgres.pool import Connection
-from helpdesk.recorded import Stream
+from helpdesk.recorded import RecordedEvent, Stream
 from notifier.domain.notice import Notice, in_app_id
 from notifier.domain.person import Person
 from notifier.domain.ticket import Ticket
@@ -145,15 +145,15 @@ async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -
     return found
 
 
-async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID, RecordedEvent, Notice]]) -> None:
     """Insert in-app notifications, given as (tenant, the command's first event, notice); one that stands is kept."""
     if not rows:
         return
     columns = (
         [tenant_id for tenant_id, _, _ in rows],
-        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [in_app_id(first, notice.user_id) for _, first, notice in rows],
         [notice.user_id for _, _, notice in rows],
-        [event_id for _, event_id, _ in rows],
+        [first.event_id for _, first, _ in rows],
         [notice.type.value for _, _, notice in rows],
         [notice.title for _, _, notice in rows],
         [notice.message for _, _, notice in rows],
@@ -165,11 +165,11 @@ async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID,
     await connection.execute(WRITE_NOTIFICATIONS, columns)
 
 
-async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID, RecordedEvent, Notice]]) -> None:
     """Write the texts of those of these notifications anew that stand; none comes into being."""
     columns = (
         [tenant_id for tenant_id, _, _ in rows],
-        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [in_app_id(first, notice.user_id) for _, first, notice in rows],
         [notice.type.value for _, _, notice in rows],
         [notice.title for _, _, notice in rows],
         [notice.message for _, _, notice in rows],
