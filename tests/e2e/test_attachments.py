@@ -88,6 +88,17 @@ async def test_an_address_of_a_file_lasts_and_leads_to_one_that_expires(
     refused(await client.get(attachment["fileUrl"]), 401, "missing_token")
 
 
+async def test_who_asks_only_for_the_headers_of_a_file_gets_them(client: httpx.AsyncClient, user: Person) -> None:
+    attachment = await (await opens(user)).attaches()
+    bearer = {"Authorization": f"Bearer {user.token}"}
+    head = await client.head(attachment["fileUrl"], headers=bearer, follow_redirects=True)
+    got = await client.get(attachment["fileUrl"], headers=bearer, follow_redirects=True)
+    assert (head.status_code, head.content, got.content) == (200, b"", PNG)
+    assert [one.status_code for one in head.history] == [302]
+    for name in ("Content-Type", "Content-Length", "Content-Disposition"):
+        assert head.headers[name] == got.headers[name]
+
+
 async def test_an_upload_tells_where_and_for_how_long(stack: Stack, user: Person) -> None:
     begun = await (await opens(user)).begins()
     assert begun["key"].startswith(f"{user.tenant_id}/")
@@ -414,10 +425,10 @@ async def test_a_deleted_tickets_files_are_out_of_reach(user: Person, admin: Per
 async def test_methods_that_are_not_allowed_are_named_by_those_that_are(user: Person) -> None:
     mine = await opens(user)
     for method, path, allowed in (
-        ("DELETE", "/upload-url", "POST"),
-        ("GET", "/upload-url", "POST"),
-        ("PUT", f"/{UNKNOWN}", "DELETE"),
-        ("DELETE", "", "GET, HEAD, POST"),
+        ("DELETE", "/upload-url", "OPTIONS, POST"),
+        ("GET", "/upload-url", "OPTIONS, POST"),
+        ("PUT", f"/{UNKNOWN}", "DELETE, OPTIONS"),
+        ("DELETE", "", "GET, HEAD, OPTIONS, POST"),
     ):
         answer = await user.ask(method, f"{mine.path}{path}")
         refused(answer, 405, "method_not_allowed")

@@ -75,7 +75,7 @@ async def export_tickets(reading: Read, query: Annotated[ExportQuery, Query()]) 
 @router.get("/bulk-update", include_in_schema=False, openapi_extra=access("tickets:read", Rate.READS))
 async def bulk_update(reading: Read) -> Response:
     """Another service's, and for POST alone; a static path is no ticket's id (contract §6)."""
-    raise Problem(405, "method_not_allowed", "Only POST is allowed here.", headers={"Allow": "POST"})
+    raise Problem(405, "method_not_allowed", "Only POST is allowed here.", headers={"Allow": "OPTIONS, POST"})
 
 
 @router.get(
