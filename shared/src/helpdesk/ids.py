@@ -10,6 +10,10 @@ from uuid6 import uuid7
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LATEST: Final = 2**48 - 1
+_FIXED: Final = 7 << 76 | 2 << 62
+"""The version and the variant, each in its place."""
+_FREE: Final = (1 << 76) - (1 << 64) + (1 << 62) - 1
+"""The places of the 74 bits that neither they nor the time take."""
 
 
 def new_id() -> UUID:
@@ -31,10 +35,11 @@ def derived_id(at: datetime, *names: UUID | str) -> UUID:
 
 
 def of_digest(milliseconds: int, digest: bytes) -> UUID:
-    """The version 7 whose time is `milliseconds` since 1970, kept within 48 bits, and whose other 74 bits are the last
-    of `digest`'s first 16 bytes."""
-    time, rest = min(max(milliseconds, 0), _LATEST), int.from_bytes(digest[:16])
-    return UUID(int=time << 80 | 7 << 76 | (rest >> 62 & 0xFFF) << 64 | 2 << 62 | rest & 0x3FFFFFFFFFFFFFFF)
+    """The version 7 whose time is `milliseconds` since 1970, cut to 48 bits; what else is free is of `digest`, in the
+    places where UUIDv5 has it."""
+    if not 0 <= milliseconds <= _LATEST:
+        milliseconds = min(max(milliseconds, 0), _LATEST)
+    return UUID(int=milliseconds << 80 | int.from_bytes(digest[:16]) & _FREE | _FIXED)
 
 
 def milliseconds_of(id_: UUID) -> int | None:

@@ -25,7 +25,7 @@ def test_new_ones_sort_behind_old_ones_and_are_of_version_7() -> None:
 
 
 def test_a_derived_one_never_changes() -> None:
-    assert str(derived_id(NOON, NAME, "ticket.closed")) == "019ca945-0a00-7efe-82fd-343a7381ba94"
+    assert str(derived_id(NOON, NAME, "ticket.closed")) == "019ca945-0a00-77bf-82fd-343a7381ba94"
 
 
 @given(TIMES, NAMES)
