@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from helpdesk.postgres.gathered import gathered
 from helpdesk.postgres.pool import Pool
 
 SET_TENANT = "select set_config('app.tenant', %s, true)"
@@ -28,7 +29,7 @@ async def read(pool: Pool, tenant_id: UUID, statement: Statement[R]) -> list[R]:
     goes back to the pool, or through a transaction pooler, with a tenant on it.
     """
     async with pool.connection() as connection:
-        async with connection.pipeline():
+        async with gathered(connection):
             await connection.execute(SET_TENANT, (str(tenant_id),))
             cursor = connection.cursor(row_factory=class_row(statement.row))
             await cursor.execute(statement.sql, statement.params)
@@ -39,7 +40,7 @@ async def read_all(pool: Pool, tenant_id: UUID, *statements: Statement[Any]) -> 
     """Several queries under row-level security for `tenant_id`, in one round trip and one transaction."""
     async with pool.connection() as connection:
         cursors = []
-        async with connection.pipeline():
+        async with gathered(connection):
             await connection.execute(SET_TENANT, (str(tenant_id),))
             for statement in statements:
                 cursor = connection.cursor(row_factory=class_row(statement.row))
