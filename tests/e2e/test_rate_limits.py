@@ -107,6 +107,31 @@ async def test_reads_are_counted_where_they_are_answered(stack: Stack, user: Per
         assert statuses == [200, 200, 429]
 
 
+async def test_a_list_that_is_searched_counts_as_a_search(stack: Stack, user: Person, agent: Person) -> None:
+    def policy(response: httpx.Response) -> str:
+        return response.headers["RateLimit-Policy"].partition(";")[0].strip('"')
+
+    calls = {
+        "/tickets?q=printer": "search",
+        "/api/tickets?search=printer": "search",
+        "/tickets?page=1&search=%20": "reads",  # nothing is searched
+        "/tickets?q=": "reads",
+        "/tickets?status=open": "reads",
+        "/tickets/stats?q=printer": "search",
+        "/tickets/stats?search=printer": "reads",  # it does not know the word
+        "/tickets/export?format=csv&q=printer": "exports",
+    }
+    for path, expected in calls.items():
+        assert policy(await user.ask("GET", path)) == expected, path
+    assert policy(await agent.get("/users?search=ada")) == "search"
+    assert policy(await agent.get("/users?role=ADMIN")) == "reads"
+    async with limited(stack, "query-api", SEARCH="2 per minute"):
+        assert [(await user.get("/tickets?q=printer")).status_code for _ in range(3)] == [200, 200, 429]
+        refused(await user.get("/api/tickets?search=printer"), 429, "rate_limited")
+        answered(await user.get("/tickets"), 200)
+        answered(await agent.get("/tickets?q=printer"), 200)
+
+
 async def test_an_address_has_so_many_sign_ins_whatever_it_says_of_itself(
     stack: Stack, client: httpx.AsyncClient, user: Person
 ) -> None:

@@ -9,8 +9,6 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -18,12 +16,12 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 from starlette.datastructures import Headers, State
 from starlette.requests import Request
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
 from helpdesk.clock import utc_now
 from helpdesk.http.access import Rate
+from helpdesk.http.declared import Routes
 from helpdesk.http.problem import Problem, answer
 from helpdesk.settings import Network, RateSettings, misconfigured
 
@@ -130,8 +128,8 @@ def too_many(found: Standing, message: str = "Too many requests; try again later
 class Limited:
     """Counts each request before the application sees it, and tells on every answer where the caller stands."""
 
-    def __init__(self, app: ASGIApp, limiter: Limiter, rates: "Rates", state: State) -> None:
-        self._app, self._limiter, self._rates, self._state = app, limiter, rates, state
+    def __init__(self, app: ASGIApp, limiter: Limiter, routes: Routes, state: State) -> None:
+        self._app, self._limiter, self._routes, self._state = app, limiter, routes, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope.get("method")
@@ -140,7 +138,7 @@ class Limited:
         address = address_of(scope, self._limiter.proxies)
         principal = self._principal(scope)
         scope["address"], scope["principal"] = address, principal
-        rate = self._rates.of(str(method), str(scope["path"]))
+        rate = self._routes.of(str(method), str(scope["path"])).rate_of(scope["query_string"])
         if rate is Rate.UNCOUNTED:
             return await self._app(scope, receive, send)
         who = network_of(address) if principal is None or rate is Rate.AUTHENTICATION else principal_key(principal)
@@ -168,34 +166,6 @@ class Limited:
             return verifier.verify(token.strip())
         except InvalidToken:
             return None
-
-
-class Rates:
-    """Which class a call belongs to, as its route declares. What has no route counts as a read or a write."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._literal: dict[tuple[str, str], Rate] = {}
-        self._patterns = []
-        for found in iter_route_contexts(app.routes):
-            if not isinstance(found.original_route, APIRoute):
-                continue
-            rate = Rate((found.original_route.openapi_extra or {}).get("x-rate-limit", Rate.READS))
-            path = str(found.path)
-            for method in found.methods or ():
-                if "{" in path:
-                    self._patterns.append((method, compile_path(path)[0], rate))
-                else:
-                    self._literal[method, path] = rate
-
-    def of(self, method: str, path: str) -> Rate:
-        """The class of this call."""
-        known = self._literal.get((method, path))
-        if known is not None:
-            return known
-        for verb, pattern, rate in self._patterns:
-            if verb == method and pattern.match(path):
-                return rate
-        return Rate.READS if method == "GET" else Rate.WRITES
 
 
 def principal_key(principal: Principal) -> str:
