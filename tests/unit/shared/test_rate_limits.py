@@ -108,6 +108,26 @@ async def test_each_class_has_its_own_limit_and_every_answer_tells_of_it() -> No
         assert (await client.head("/things/1")).status_code == 429
 
 
+async def test_a_call_with_text_in_what_it_is_searched_by_counts_as_a_search() -> None:
+    api = app()
+
+    @api.get("/list", openapi_extra=access(PUBLIC, Rate.READS, searched_by=("q", "search")))
+    async def listed() -> None: ...
+
+    async with asking(api) as client:
+        for query, policy in (
+            ("q=x", "search"),
+            ("page=1&search=x", "search"),
+            ("q=%20&search=%E2%80%83", "reads"),
+            ("q", "reads"),
+            ("Q=x", "reads"),
+            ("q=&q=x", "search"),
+        ):
+            found = (await client.get(f"/list?{query}")).headers["RateLimit-Policy"]
+            assert found.startswith(f'"{policy}"'), query
+        assert (await client.get("/things/1?q=x")).headers["RateLimit-Policy"].startswith('"search"')
+
+
 async def test_health_and_preflights_are_not_counted() -> None:
     api = app(rate_limit_reads="1 per hour", rate_limit_writes="1 per hour")
     async with asking(api) as client:

@@ -75,12 +75,12 @@ def _declared(route: APIRoute) -> Declared:
         Rate(extra.get("x-rate-limit", Rate.READS)),
         extra.get("x-scope") == PUBLIC,
         frozenset(extra.get("x-searched-by", ())),
-        dict(_query_of(route.dependant)),
+        dict(query_of(route.dependant)),
     )
 
 
-def _query_of(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """Each parameter in the address by its name, of the route and of what it depends on."""
+def query_of(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Each parameter in the address by its name, and whether it takes several values."""
     for one in dependant.query_params:
         model = one.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -89,4 +89,4 @@ def _query_of(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         else:
             yield one.alias, SEVERAL in one.field_info.metadata
     for needed in dependant.dependencies:
-        yield from _query_of(needed)
+        yield from query_of(needed)
