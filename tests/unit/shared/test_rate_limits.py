@@ -55,7 +55,7 @@ def test_what_remains_shrinks_by_what_was_called_in_this_window_and_the_last() -
 async def test_who_comes_again_when_told_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever they did before, and not much later than needed."""
     now = 1_000_000.0
-    monkeypatch.setattr("limits.aio.storage.memory.time.time", lambda: now)
+    monkeypatch.setattr("helpdesk.http.counting.time.time", lambda: now)
     limiter = Limiter(RateSettings.model_validate({"rate_limit_writes": "7 per minute"}))
     for calls in (7, 1, 7, 9, 3, 30, 7):
         for _ in range(calls):

@@ -57,7 +57,7 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
 
 def beside(app: FastAPI, pool: Pool) -> list[Job]:
     """What runs beside the server of `app`."""
-    return [app.state.standing_of.run, Answers(pool, SCHEMA).forgetting]
+    return [app.state.standing_of.run, app.state.limiter.run, Answers(pool, SCHEMA).forgetting]
 
 
 def _checks(pool: Pool, intake: Subscriber | None) -> dict[str, Check]:

@@ -1,8 +1,9 @@
 """How often somebody may ask: counted per principal and class of call, per address where there is no principal
-(behaviours §3). The library counts, in memory or in a store that all replicas share."""
+(behaviours §3). They are counted in memory or in a store that all replicas share."""
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,10 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
 from starlette.datastructures import Headers, State
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,14 +19,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
 from helpdesk.clock import utc_now
 from helpdesk.http.access import Rate
+from helpdesk.http.counting import Counted, counts_of
 from helpdesk.http.declared import Routes
 from helpdesk.http.problem import Problem, answer
+from helpdesk.postgres.pool import UNAVAILABLE
 from helpdesk.settings import Network, RateSettings, misconfigured
 
 log = logging.getLogger(__name__)
 FAILED_LOGINS: Final = "failed-logins"
 _LONGEST_CHAIN: Final = 20
 _ROUNDING_S: Final = 0.01
+ASKED_AGAIN_AFTER_S: Final = 1.0
+_AWAY: Final = (StorageError, TimeoutError, *UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +74,42 @@ class Limiter:
             FAILED_LOGINS: parse(settings.rate_limit_failed_logins),
         }
         self.proxies = settings.service_trusted_proxies
+        self._away_until = 0.0
         try:
-            storage = storage_from_string(settings.rate_limit_storage_url, wrap_exceptions=True)
-            if not isinstance(storage, Storage):
-                raise ConfigurationError("not for asyncio")
-            self._strategy = SlidingWindowCounterRateLimiter(storage)
+            self._counts = counts_of(settings.rate_limit_storage_url)
         except (ConfigurationError, ImportError, NotImplementedError, ValueError):
-            misconfigured("RATE_LIMIT_STORAGE_URL", "names no store that can be asked from here (async+redis://…)")
+            misconfigured("RATE_LIMIT_STORAGE_URL", "names no store that can be asked from here (postgresql://…)")
+
+    async def run(self) -> None:
+        """What counting needs beside the server, until cancelled."""
+        await self._counts.run()
 
     async def count(self, policy: str, who: str) -> Standing | None:
         """Count one call of `who`; where they stand then. None while the store cannot be asked."""
         item = self._limits[policy]
+        if time.monotonic() < self._away_until:
+            return None
         try:
-            fits = await self._strategy.hit(item, policy, who)
-            counted = await self._strategy.storage.get_sliding_window(  # type: ignore[attr-defined]  # demanded above
-                item.key_for(policy, who), item.get_expiry()
-            )
-        except StorageError as error:
-            log.warning("cannot count calls", extra={"error": str(error)})
+            fits, counted = await self._counts.take(f"{policy}/{who}", item.amount, item.get_expiry())
+        except _AWAY as error:
+            self._note(error)
             return None
         return standing(policy, item.amount, item.get_expiry(), counted, fits=fits)
 
     async def forgive(self, policy: str, who: str) -> None:
         """Count anew from nothing."""
         try:
-            await self._strategy.clear(self._limits[policy], policy, who)
-        except StorageError as error:
-            log.warning("cannot count calls", extra={"error": str(error)})
+            await self._counts.clear(f"{policy}/{who}", self._limits[policy].get_expiry())
+        except _AWAY as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Nobody waits again, for a while, for what did not answer."""
+        self._away_until = time.monotonic() + ASKED_AGAIN_AFTER_S
+        log.warning("cannot count calls", extra={"error": repr(error)})
 
 
-def standing(policy: str, limit: int, window_s: int, counted: tuple[int, float, int, float], *, fits: bool) -> Standing:
+def standing(policy: str, limit: int, window_s: int, counted: Counted, *, fits: bool) -> Standing:
     """What the counts of the last window and of this one come to. The last one weighs as much as still reaches in.
 
     `counted`: calls and seconds left of the last window; calls of this one, and seconds until it counts no more.
