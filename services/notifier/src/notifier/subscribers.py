@@ -60,15 +60,15 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """
     await remember_closed(connection, [history], SCHEMA)
     await intake.write_people(connection, _people([history], {}))
-    if history.stream.type != "ticket":
-        return
-    steps = list(_steps(history, None))
-    await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
     tenant_id = history.stream.tenant_id
-    await intake.reword_notifications(
-        connection,
-        [(tenant_id, step.first, notice) for step in steps for notice in retold(step.events, step.ticket)],
-    )
+    if history.stream.type == "ticket":
+        steps = list(_steps(history, None))
+        await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
+        await intake.reword_notifications(
+            connection,
+            [(tenant_id, step.first, notice) for step in steps for notice in retold(step.events, step.ticket)],
+        )
+    await intake.empty_answers(connection, tenant_id)  # last: rows that were being answered are waited for until here
 
 
 def _people(batches: Sequence[StreamBatch], known: Mapping[Stream, Person]) -> dict[Stream, Person]:

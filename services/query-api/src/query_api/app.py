@@ -45,7 +45,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
             dsn = settings.query_api_database_url
             closed = app.state.is_closed = Remembered(partial(is_closed, pool))
             app.state.standing_of = People(partial(people.standing, pool), dsn, "views", closed)
-            async with beside(app.state.standing_of.run()):
+            async with beside(app.state.standing_of.run()), beside(app.state.limiter.run()):
                 yield
 
     async def database() -> str | None:

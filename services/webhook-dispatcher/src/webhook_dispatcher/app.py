@@ -67,7 +67,8 @@ def build_app(
 
 def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
     """What runs beside the API: waking the relay, writing the audit, knowing who may act, forgetting kept answers."""
-    return [poke.run, app.state.audit.run, app.state.standing_of.run, Answers(pool, SCHEMA).forgetting]
+    state = app.state
+    return [poke.run, state.audit.run, state.standing_of.run, state.limiter.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager

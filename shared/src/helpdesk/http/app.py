@@ -14,11 +14,13 @@ from starlette.types import ASGIApp
 from helpdesk.eventstore.audit import Audit
 from helpdesk.http import problem
 from helpdesk.http.audited import Audited
+from helpdesk.http.declared import Routes
 from helpdesk.http.described import describe
 from helpdesk.http.keys import Keeping, Replays
-from helpdesk.http.limits import Limited, Limiter, Rates
+from helpdesk.http.limits import Limited, Limiter
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody, StaleBody
+from helpdesk.http.repeated import Repeated
 from helpdesk.http.timed import Timed
 from helpdesk.postgres.pool import UNAVAILABLE
 
@@ -67,13 +69,14 @@ def edge(app: FastAPI) -> ASGIApp:
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     audit: Audit | None = getattr(app.state, "audit", None)
     replays: Replays | None = getattr(app.state, "replays", None)
-    layered: ASGIApp = Timed(app)
+    routes = Routes(app)
+    layered: ASGIApp = Timed(Repeated(app, routes))
     if replays:
         layered = Keeping(layered, replays)
     if audit:
         layered = Audited(layered, audit)
     if limiter:
-        layered = Limited(layered, limiter, Rates(app), app.state)
+        layered = Limited(layered, limiter, routes, app.state)
     return Edge(layered)
 
 

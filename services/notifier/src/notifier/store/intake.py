@@ -63,7 +63,11 @@ FORGET: Final = (
     "delete from notices.ticket where tenant_id = %s",
     "delete from notices.person where tenant_id = %s",
     "delete from notices.closed_tenant where tenant_id = %s",
+    "delete from notices.idempotency where tenant_id = %s",
 )
+
+# Kept answers quote what was told: they go as they do where events are redacted (docs/operators/privacy.md).
+EMPTY_ANSWERS: Final = "update notices.idempotency set body = null where tenant_id = %s and body is not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,11 @@ async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID
         [Jsonb(dict(notice.data)) for _, _, notice in rows],
     )
     await connection.execute(REWORD, columns)
+
+
+async def empty_answers(connection: Connection, tenant_id: UUID) -> None:
+    """Destroy what the tenant's people were answered under their keys."""
+    await connection.execute(EMPTY_ANSWERS, (tenant_id,))
 
 
 async def forget(connection: Connection, tenant_id: UUID) -> None:
