@@ -40,7 +40,9 @@ HEAD: dict[str, Any] = {
         "title": "Acme Tickets",
         "version": "1.0.0",
         "description": "Multi-tenant ticketing. Errors are `application/problem+json` with one body for all. What"
-        " belongs to another tenant is 404. Unknown fields of a body are ignored.",
+        " belongs to another tenant is 404. Unknown fields of a body are ignored."
+        " A parameter of an address takes one value, and a second one is a 400, unless its description says that it"
+        " takes several.",
         "license": {"name": "MIT", "identifier": "MIT"},
     },
     "servers": [{"url": "/", "description": "The origin that served this document."}],

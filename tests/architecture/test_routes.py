@@ -17,6 +17,7 @@ from e2e.test_tenancy_and_roles import ROWS
 from helpdesk import policy
 from helpdesk.auth.http import authenticated
 from helpdesk.http.access import PUBLIC, SELF, Rate
+from helpdesk.http.declared import query_of
 from localstack import credentials
 from localstack.environment import environment
 from localstack.ports import Ports
@@ -49,6 +50,7 @@ class Declared:
     name: str
     extra: dict[str, Any]
     is_open: bool
+    query: dict[str, bool]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,13 @@ def test_every_route_declares_who_may_call_it_and_its_rate(routes: list[Declared
         or one.extra.get("x-rate-limit") not in set(Rate)
     }
     assert not undeclared
+
+
+def test_what_is_searched_says_by_which_parameters(routes: list[Declared]) -> None:
+    """`q` and `search` make a search of a read (behaviours §3); what counts apart anyway stays what it is."""
+    for one in routes:
+        searched = [name for name in ("q", "search") if name in one.query and one.extra["x-rate-limit"] == Rate.READS]
+        assert one.extra.get("x-searched-by", []) == searched, one.name
 
 
 def test_what_is_declared_public_asks_for_no_token_and_nothing_else_does_so(routes: list[Declared]) -> None:
@@ -112,7 +121,8 @@ def _routes() -> Iterator[Declared]:
             route = found.original_route
             if isinstance(route, APIRoute):
                 for method in (found.methods or set()) - {"HEAD"}:
-                    yield Declared(f"{method} {found.path}", route.openapi_extra or {}, not _asks(route.dependant))
+                    is_open, query = not _asks(route.dependant), dict(query_of(route.dependant))
+                    yield Declared(f"{method} {found.path}", route.openapi_extra or {}, is_open, query)
 
 
 def _asks(dependant: Dependant) -> bool:

@@ -66,6 +66,18 @@ async def test_a_name_is_changed_only_from_where_it_was_read(user: Person) -> No
     refused(await user.put("/auth/me", {"name": ""}), 400, field="name")
 
 
+@pytest.mark.parametrize("field", ["name", "firstName", "lastName"])
+async def test_no_name_becomes_blank(admin: Person, user: Person, field: str) -> None:
+    refused(await user.put("/auth/me", {field: " \t"}), 400, field=field)
+    refused(await admin.patch(f"/users/{user.id}", {field: "\u00a0"}), 400, field=field)
+    assert answered(await user.get("/auth/me"), 200, USER) == user.session["user"]
+
+
+@pytest.mark.parametrize("field", ["firstName", "lastName"])
+async def test_nobody_gets_an_account_with_a_blank_name(admin: Person, field: str) -> None:
+    refused(await admin.post("/users", account(**{field: "  "})), 400, field=field)
+
+
 # --- log out, and another password ------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from localstack.stack import Stack
 from support.people import Json, Person
-from support.shapes import ATTACHMENT, NEW_ID, answered, array, fits, has, page_of, refused
+from support.shapes import ATTACHMENT, ID, answered, array, fits, has, page_of, refused
 from support.uploads import DOCX, HTML, PDF, PNG, PROGRAM, ZIP, Uploader
 
 UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
@@ -56,7 +56,7 @@ async def test_what_was_attached_comes_back_byte_for_byte_with_its_type(
 ) -> None:
     mine = await opens(user)
     attachment = await mine.attaches(data, filename, mime_type)
-    fits(attachment["id"], NEW_ID)
+    fits(attachment["id"], ID)
     assert (attachment["filename"], attachment["fileSize"], attachment["mimeType"]) == (filename, len(data), mime_type)
     assert attachment["ticketId"] == mine.ticket["id"]
     assert answered(await user.get(mine.path), 200, array(ATTACHMENT)) == [attachment]
@@ -86,6 +86,17 @@ async def test_an_address_of_a_file_lasts_and_leads_to_one_that_expires(
     assert "X-Amz-Expires=300&" in answer.headers["location"]
     assert answer.headers["cache-control"] == "no-store"
     refused(await client.get(attachment["fileUrl"]), 401, "missing_token")
+
+
+async def test_who_asks_only_for_the_headers_of_a_file_gets_them(client: httpx.AsyncClient, user: Person) -> None:
+    attachment = await (await opens(user)).attaches()
+    bearer = {"Authorization": f"Bearer {user.token}"}
+    head = await client.head(attachment["fileUrl"], headers=bearer, follow_redirects=True)
+    got = await client.get(attachment["fileUrl"], headers=bearer, follow_redirects=True)
+    assert (head.status_code, head.content, got.content) == (200, b"", PNG)
+    assert [one.status_code for one in head.history] == [302]
+    for name in ("Content-Type", "Content-Length", "Content-Disposition"):
+        assert head.headers[name] == got.headers[name]
 
 
 async def test_an_upload_tells_where_and_for_how_long(stack: Stack, user: Person) -> None:
@@ -414,10 +425,10 @@ async def test_a_deleted_tickets_files_are_out_of_reach(user: Person, admin: Per
 async def test_methods_that_are_not_allowed_are_named_by_those_that_are(user: Person) -> None:
     mine = await opens(user)
     for method, path, allowed in (
-        ("DELETE", "/upload-url", "POST"),
-        ("GET", "/upload-url", "POST"),
-        ("PUT", f"/{UNKNOWN}", "DELETE"),
-        ("DELETE", "", "GET, HEAD, POST"),
+        ("DELETE", "/upload-url", "OPTIONS, POST"),
+        ("GET", "/upload-url", "OPTIONS, POST"),
+        ("PUT", f"/{UNKNOWN}", "DELETE, OPTIONS"),
+        ("DELETE", "", "GET, HEAD, OPTIONS, POST"),
     ):
         answer = await user.ask(method, f"{mine.path}{path}")
         refused(answer, 405, "method_not_allowed")

@@ -6,7 +6,7 @@ import pytest
 
 from support.cases import each
 from support.people import Json, Person
-from support.shapes import ACTIVITY, COMMENT, NEW_ID, NOTIFICATION, answered, array, fits, page_of, refused
+from support.shapes import ACTIVITY, COMMENT, ID, NOTIFICATION, answered, array, fits, page_of, refused
 
 UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
 NESTED, FLAT = "nested", "flat"
@@ -38,7 +38,7 @@ async def contents(person: Person, ticket: Json) -> list[str]:
 async def test_a_comment_is_public_and_says_who_wrote_it(user: Person, route: str) -> None:
     ticket = await user.opens_ticket()
     comment = answered(await add(user, route, ticket, content="Any news?"), 201, COMMENT)
-    fits(comment["id"], NEW_ID)
+    fits(comment["id"], ID)
     assert (comment["ticketId"], comment["content"], comment["isInternal"]) == (ticket["id"], "Any news?", False)
     assert comment["authorId"] == comment["userId"] == comment["author"]["id"] == user.id
     assert comment["authorName"] == "Nora New Comer"

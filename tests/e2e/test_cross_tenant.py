@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from helpdesk.ids import new_id
 from localstack.stack import Stack
 from support.casts import Cast, founded, furnished
 from support.document import Json, Operation, is_id, is_text, operations, put, sample, spots
@@ -133,7 +134,7 @@ def foreign_paths(operation: Operation, world: World) -> list[dict[str, str]]:
     what belongs together."""
     schemas, kinds = operation.parameters("path"), operation.kinds()
     ids = [name for name in kinds if is_id(schemas[name])]
-    unknown = str(uuid4())
+    unknown = str(new_id())
     own = {
         name: world.own.get(kind, unknown) if name in ids else str(sample(schemas[name], name))
         for name, kind in kinds.items()
@@ -164,7 +165,7 @@ async def test_a_foreign_id_reads_like_one_that_nobody_has(world: World, operati
     together = filled(operation, world.theirs)
     if together is None:
         pytest.skip("nothing of this kind in the tenants here")
-    nobodys = {name: str(uuid4()) if value in world.theirs.values() else value for name, value in together.items()}
+    nobodys = {name: str(new_id()) if value in world.theirs.values() else value for name, value in together.items()}
     for caller in world.callers:
         told = []
         for ids in (together, nobodys):
@@ -249,7 +250,7 @@ async def test_a_token_whose_tenant_was_rewritten_opens_nothing(world: World, op
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     claims |= {"tenant_id": world.victim.tenant_id, "tenantId": world.victim.tenant_id, "uid": world.victim.admin.id}
     forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    ids = {name: world.theirs.get(kind, str(uuid4())) for name, kind in operation.kinds().items()}
+    ids = {name: world.theirs.get(kind, str(new_id())) for name, kind in operation.kinds().items()}
     for token in (f"{head}.{forged}.{signature}", f"{head}.{forged}.", f"{head}.{forged}.{'A' * len(signature)}"):
         headers = {"Authorization": f"Bearer {token}"}
         response = await world.attacker.admin.client.request(

@@ -190,5 +190,6 @@ async def test_the_root_says_where_things_are(client: httpx.AsyncClient) -> None
     shape = has(message=TEXT, version=TEXT, endpoints=has(**dict.fromkeys(names, TEXT)))
     welcome = answered(await client.get("/api/v1/"), 200)
     fits(welcome, shape)
+    assert answered(await client.get("/api/v1"), 200) == welcome
     answered(await client.get(welcome["endpoints"]["health"]), 200, HEALTH)
     assert (await client.get(welcome["endpoints"]["docs"])).status_code == 200

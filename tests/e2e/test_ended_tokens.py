@@ -1,4 +1,4 @@
-"""Who may act now is exact: after the answer of what ends a token no service answers it once more (ADR 26).
+"""Who may act now is exact: after the answer of what ends a token no service answers it once more (ADR 28).
 
 Every round asks all services with the token just before, so that whatever they keep of its person is warm, and again as
 soon as the answer is there, all at once and without any pause.

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from command_api.app import collector, service
 from command_api.settings import CommandSettings, WorkerSettings
+from helpdesk.ids import new_id
 from helpdesk.storage.objects import Objects
 from localstack.servers.postgres import postgres_tool
 from localstack.stack import Stack
@@ -168,7 +169,7 @@ async def test_a_redacted_account_is_nameless_and_cannot_be_signed_in_to(
 async def test_after_a_purge_a_tenant_is_an_id_and_nothing_more(
     stack: Stack, people: People, client: httpx.AsyncClient, marker: str
 ) -> None:
-    tenant, slug = uuid4(), f"t-{uuid4().hex[:12]}"
+    tenant, slug = new_id(), f"t-{uuid4().hex[:12]}"
     values = {name.lower(): value for name, value in stack.environment.items()}
     async with service(CommandSettings.model_validate(values)) as parts:
         await parts.accounts.create_tenant(name=marker, slug=slug, id_=tenant, at=parts.commands.clock())

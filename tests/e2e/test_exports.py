@@ -115,4 +115,4 @@ async def test_only_a_get_exports(somebody: Person) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         response = await somebody.ask(method, "/tickets/export", json={})
         refused(response, 405, "method_not_allowed")
-        assert response.headers["Allow"] == "GET, HEAD"
+        assert response.headers["Allow"] == "GET, HEAD, OPTIONS"

@@ -1,11 +1,7 @@
-"""What the page for frontends tells is so: its commands run as they are printed, and its example works in a browser."""
+"""What the pages for frontends tell is so: their commands run as printed, and the example works in a browser."""
 
-import asyncio
 import json
-import os
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,28 +10,19 @@ from aiohttp import web
 from localstack.stack import Stack
 from support.browser import chromium, page_at
 from support.people import PASSWORD, Person
+from support.stories import FRONTEND, told
 
-DOCS = Path(__file__).parents[2] / "docs" / "frontend"
-WITHIN_S = 60
+STORIES = {
+    "README.md": ("Printer on fire", "Have you tried water?", "304", "stale_version", "validation_failed", "unread"),
+    "attachments.md": ('"filename":"log.csv"', "the same bytes", "removed: 204", "attachment_not_found"),
+}
+"""Pages whose commands are run, and what these print among other things."""
 
 
-async def test_the_commands_of_the_page_run_one_after_the_other(stack: Stack) -> None:
-    story = "\n".join(re.findall(r"^```sh\n(.*?)^```", (DOCS / "README.md").read_text(encoding="utf-8"), re.S | re.M))
-    shell = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        story,
-        env={**os.environ, "ORIGIN": stack.origin, "no_proxy": "127.0.0.1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(WITHIN_S):
-        said, _ = await shell.communicate()
-    text = said.decode()
-    assert shell.returncode == 0, text[-3000:]
-    for expected in ("Printer on fire", "Have you tried water?", "304", "stale_version", "validation_failed", "unread"):
+@pytest.mark.parametrize("page", STORIES)
+async def test_the_commands_of_the_page_run_one_after_the_other(stack: Stack, page: str) -> None:
+    text = await told(FRONTEND / page, stack)
+    for expected in STORIES[page]:
         assert expected in text, text[-3000:]
 
 
@@ -43,7 +30,7 @@ async def test_the_commands_of_the_page_run_one_after_the_other(stack: Stack) ->
 async def elsewhere() -> AsyncIterator[str]:
     """The example on another origin than the API's."""
     app = web.Application()
-    app.router.add_static("/", DOCS)
+    app.router.add_static("/", FRONTEND)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from support.people import API, Person
-from support.shapes import LISTED_TICKET, answered, array
+from support.shapes import LISTED_TICKET, answered, array, refused
 
 ORIGIN = {"Origin": "https://app.example"}
 UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
@@ -24,6 +24,7 @@ EXPOSED = {
 EVERYWHERE = [
     "/health",
     "/api/v1/health",
+    "/api/v1",
     "/api/v1/",
     "/api-docs",
     "/openapi.json",
@@ -59,6 +60,37 @@ async def test_a_preflight_is_answered_without_a_token(client: httpx.AsyncClient
         " Consistency-Token"
     )
     assert headers["Access-Control-Max-Age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/health", "GET, HEAD, OPTIONS"),
+        ("/api/v1", "GET, HEAD, OPTIONS"),
+        ("/api/v1/tickets", "GET, HEAD, OPTIONS, POST"),
+        ("/api/tickets", "GET, HEAD, OPTIONS, POST"),
+        (f"/api/v1/tickets/{UNKNOWN}", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/api/v1/tickets/stats", "GET, HEAD, OPTIONS"),
+        ("/api/v1/auth/login", "OPTIONS, POST"),
+        ("/api/auth/login", "OPTIONS, POST"),
+        ("/api/v1/webhooks", "GET, HEAD, OPTIONS, POST"),
+        (f"/api/v1/notifications/{UNKNOWN}/read", "OPTIONS, PUT"),
+        ("/attachments/some/key", "GET, HEAD, OPTIONS, PUT"),
+    ],
+)
+async def test_who_asks_what_is_allowed_is_told_without_a_token_and_not_counted(
+    client: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    for headers in ({}, ORIGIN):
+        response = await client.options(path, headers=headers)
+        answered(response, 204)
+        assert response.headers["Allow"] == allowed
+        assert "RateLimit" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/nope", "/api/v1/nope", "/api/v2", f"/api/v1/tickets/{UNKNOWN}/nope"])
+async def test_nothing_is_allowed_at_an_unknown_address(client: httpx.AsyncClient, path: str) -> None:
+    refused(await client.options(path), 404, "not_found")
 
 
 @pytest.mark.parametrize("path", EVERYWHERE)

@@ -1,12 +1,16 @@
 """Who asks too often is told when to come again, and nobody else suffers (behaviours §3; contract §12)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
 from localstack.stack import Stack
 from support.people import API, PASSWORD, Person, fresh_address
@@ -105,6 +109,49 @@ async def test_reads_are_counted_where_they_are_answered(stack: Stack, user: Per
     async with limited(stack, "query-api", READS="2 per minute"):
         statuses = [(await user.get(path)).status_code for path in ("/tickets", "/auth/me", "/tickets/stats")]
         assert statuses == [200, 200, 429]
+
+
+async def test_a_list_that_is_searched_counts_as_a_search(stack: Stack, user: Person, agent: Person) -> None:
+    def policy(response: httpx.Response) -> str:
+        return response.headers["RateLimit-Policy"].partition(";")[0].strip('"')
+
+    calls = {
+        "/tickets?q=printer": "search",
+        "/api/tickets?search=printer": "search",
+        "/tickets?page=1&search=%20": "reads",  # nothing is searched
+        "/tickets?q=": "reads",
+        "/tickets?status=open": "reads",
+        "/tickets/stats?q=printer": "search",
+        "/tickets/stats?search=printer": "reads",  # it does not know the word
+        "/tickets/export?format=csv&q=printer": "exports",
+    }
+    for path, expected in calls.items():
+        assert policy(await user.ask("GET", path)) == expected, path
+    assert policy(await agent.get("/users?search=ada")) == "search"
+    assert policy(await agent.get("/users?role=ADMIN")) == "reads"
+    async with limited(stack, "query-api", SEARCH="2 per minute"):
+        assert [(await user.get("/tickets?q=printer")).status_code for _ in range(3)] == [200, 200, 429]
+        refused(await user.get("/api/tickets?search=printer"), 429, "rate_limited")
+        answered(await user.get("/tickets"), 200)
+        answered(await agent.get("/tickets?q=printer"), 200)
+
+
+async def test_replicas_and_services_count_together_in_a_shared_store(stack: Stack, user: Person) -> None:
+    shared = stack.dsn("limiter")
+    async with await psycopg.AsyncConnection.connect(stack.admin_dsn, autocommit=True) as connection:
+        password = sql.Literal(urlsplit(shared).password)
+        await connection.execute(sql.SQL("alter role limiter login password {}").format(password))
+    limits = {"STORAGE_URL": shared, "READS": "4 per hour"}
+    async with limited(stack, "query-api", **limits), limited(stack, "notifier", **limits):
+        left = [
+            told(answered_by)["remaining"]
+            for answered_by in [await user.get(path) for path in ("/tickets", "/notifications", "/tickets")]
+        ]
+        assert left == [3, 2, 1]
+        await asyncio.to_thread(stack.again, "query-api", {f"RATE_LIMIT_{name}": one for name, one in limits.items()})
+        assert told(await user.get("/tickets"))["remaining"] == 0  # another process counts on
+        for path in ("/notifications", "/tickets"):
+            refused(await user.get(path), 429, "rate_limited")
 
 
 async def test_an_address_has_so_many_sign_ins_whatever_it_says_of_itself(

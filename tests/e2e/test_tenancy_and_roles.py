@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from support.people import API, DEMO_COMPANY_ID, Json, People, Person, fresh_address
-from support.shapes import STATS, answered, page_of, refused
+from support.people import API, Json, People, Person, fresh_address
+from support.shapes import DEMO_COMPANY_ID, STATS, answered, page_of, refused
 from support.uploads import Uploader
 
 OWNER, OTHER, AGENT, ADMIN, STRANGER = CALLERS = ("its creator", "another user", "an agent", "an admin", "a stranger")

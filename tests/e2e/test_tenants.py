@@ -95,6 +95,15 @@ async def test_a_change_names_what_changes_and_leaves_the_rest(operator: Person)
     assert same.headers["ETag"].startswith('"v2.')
 
 
+async def test_a_tenant_is_named(operator: Person) -> None:
+    for blank in (" ", "\u2003\t"):
+        refused(await operator.post("/tenants", {"name": blank, "slug": fresh_slug()}), 400, field="name")
+        admin = {"email": fresh_address(), "password": PASSWORD, "name": blank}
+        body = {"name": "Acme", "slug": fresh_slug(), "admin": admin}
+        refused(await operator.post("/tenants", body), 400, field="admin.name")
+        refused(await operator.patch(f"/tenants/{UNKNOWN}", {"name": blank}), 400, field="name")
+
+
 async def test_a_slug_is_one_tenants_until_it_is_deleted(operator: Person) -> None:
     slug, other = fresh_slug(), fresh_slug()
     first = answered(await operator.post("/tenants", {"name": "One", "slug": slug}), 201)

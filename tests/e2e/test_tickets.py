@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from support.cases import each
-from support.people import DEMO_COMPANY_ID, Json, Person
-from support.shapes import CREATED_TICKET, STATS, TICKET, TICKET_DETAIL, answered, refused
+from support.people import Json, Person
+from support.shapes import CREATED_TICKET, DEMO_COMPANY_ID, STATS, TICKET, TICKET_DETAIL, answered, refused
 
 UNKNOWN = "018f3a5c-7b1e-7c3d-9e5f-0123456789ab"
 STATUSES = ("open", "in_progress", "resolved", "closed")

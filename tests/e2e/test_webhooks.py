@@ -154,6 +154,15 @@ async def test_an_endpoint_is_checked_field_by_field(agent: Person, field: str, 
     assert {one["field"].partition(".")[0] for one in problem["details"]} == {field}
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_nothing_of_an_endpoint_can_be_null(agent: Person, make: Make, method: str) -> None:
+    webhook = await make()
+    path = f"/webhooks/{webhook['id']}"
+    for field in ("url", "events", "secret", "isActive"):
+        refused(await agent.ask(method, path, json={"isActive": False, field: None}), 400, field=field)
+    assert answered(await agent.get(path), 200, WEBHOOK)["isActive"] is True
+
+
 @pytest.mark.parametrize("field", ["url", "events"])
 async def test_an_endpoint_lacks_nothing(agent: Person, field: str) -> None:
     body: Json = {"url": NOWHERE, "events": CLASSIC}

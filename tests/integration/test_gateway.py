@@ -250,7 +250,8 @@ EVERY_KIND_OF_ANSWER = [
     ("GET", "/api/v1/tickets?status=404", 404),
     ("GET", "/api/v1/tickets?status=429", 429),
     ("GET", "/api/v1/notifications", 502),
-    ("OPTIONS", "/api/v1/tickets", 204),
+    ("OPTIONS", "/api/v1/tickets", 200),
+    ("OPTIONS", f"/{BUCKET}/key", 204),
     ("PUT", f"/{BUCKET}/key?{SIGNED}", 200),
     ("PUT", f"/{BUCKET}/key", 403),
 ]
@@ -323,6 +324,15 @@ async def test_a_preflight_is_answered_here(plain: Gateway, path: str) -> None:
         *("if-match", "if-none-match", "prefer", "consistency-token"),
     }
     assert answer.headers["access-control-max-age"] == "86400"
+
+
+async def test_an_options_that_is_no_preflight_reaches_who_knows_the_addresses(plain: Gateway) -> None:
+    answer = await plain.client.options("/api/v1/webhooks", headers={"Origin": ALLOWED})
+    assert (answer.json()["who"], answer.json()["method"]) == ("query-api", "OPTIONS")
+    assert "access-control-allow-methods" not in answer.headers
+    of_the_bucket = await plain.client.options(f"/{BUCKET}/key")
+    assert (of_the_bucket.status_code, of_the_bucket.content) == (204, b"")
+    assert words(of_the_bucket.headers["allow"]) == {"get", "head", "options", "put"}
 
 
 # -- the gateway's own errors

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from command_api.app import service
 from command_api.settings import CommandSettings
+from helpdesk.ids import new_id
 from localstack.stack import Stack
 from support.document import operation_at
 from support.people import PASSWORD, People, Person
@@ -60,7 +61,7 @@ async def founded(stack: Stack, people: People) -> Cast:
     """A new tenant with one person of each role."""
     mark = uuid4().hex[:12]
     word, secret = f"word{mark}", f"secret{uuid4().hex[:12]}"
-    tenant, slug = uuid4(), f"t-{mark}"
+    tenant, slug = new_id(), f"t-{mark}"
     values = {name.lower(): value for name, value in stack.environment.items()}
     async with service(CommandSettings.model_validate(values)) as parts:
         await parts.accounts.create_tenant(name=f"{word} {secret}", slug=slug, id_=tenant, at=parts.commands.clock())

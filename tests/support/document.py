@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from helpdesk.http.middleware import resolved
+from helpdesk.ids import new_id
 
 Json: TypeAlias = Any
 Spot: TypeAlias = tuple[str | int, ...]
@@ -182,7 +183,7 @@ def _plain_sample(plain: Json, name: str) -> Json:
 
 def _text_sample(plain: Json, name: str) -> str:
     if plain.get("format") == "uuid":
-        return str(uuid4())
+        return str(new_id())
     if plain.get("format") == "date-time":
         return "2026-01-01T00:00:00.000Z"
     if "email" in name.lower() or plain.get("format") == "email":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -12,6 +12,7 @@ import psycopg
 from helpdesk import wire
 from helpdesk.events import Event
 from helpdesk.events.ticket import CommentAdded, TicketAssigned, TicketCreated, TicketResolved, TicketStarted
+from helpdesk.ids import new_id
 from helpdesk.recorded import Stream, event_id_of
 
 AT_ONCE: Final = 1_000
@@ -58,7 +59,7 @@ class _Ticket:
             case 3:
                 return TicketStarted(previous="open", by=self.by, at=at)
             case 4:
-                return CommentAdded(uuid4(), "We are looking into it.\tSoon: C:\\temp", False, self.by, at)
+                return CommentAdded(new_id(), "We are looking into it.\tSoon: C:\\temp", False, self.by, at)
             case _:
                 return TicketResolved(resolution="fixed", previous="in_progress", by=self.by, at=at)
 
@@ -66,12 +67,12 @@ class _Ticket:
 def copied(admin_dsn: str, tenant_id: UUID, events: int, by: UUID | None = None, first_number: int = 1) -> int:
     """Copy `events` (about: whole tickets) of one tenant into the store; return how many. No relay is told."""
     tickets = events // PER_TICKET
-    actor = by or uuid4()
+    actor = by or new_id()
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")  # no triggers: two statements do their work
         for first in range(0, tickets, AT_ONCE):
             numbers = range(first_number + first, first_number + min(first + AT_ONCE, tickets))
-            block = [_Ticket(Stream(tenant_id, "ticket", uuid4()), number, actor) for number in numbers]
+            block = [_Ticket(Stream(tenant_id, "ticket", new_id()), number, actor) for number in numbers]
             with connection.cursor() as cursor, cursor.copy(_COPY) as writer:
                 writer.set_types(_TYPES)
                 for row in _rows(block):
@@ -85,7 +86,7 @@ def copied(admin_dsn: str, tenant_id: UUID, events: int, by: UUID | None = None,
 def _rows(block: list[_Ticket]) -> Iterator[tuple[Any, ...]]:
     for version in range(1, PER_TICKET + 1):
         for ticket in block:
-            command = uuid4()
+            command = new_id()
             encoded = wire.encode(ticket.event(version))
             metadata = {"actor": ticket.by, "causation_id": None, "correlation_id": command}
             yield (

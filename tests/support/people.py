@@ -14,7 +14,6 @@ Json: TypeAlias = dict[str, Any]
 PASSWORD: Final = "SecurePass123!"
 DEFAULT_TENANT: Final = "default"
 DEMO_COMPANY: Final = "demo-company"
-DEMO_COMPANY_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
 API: Final = "/api/v1"
 
 

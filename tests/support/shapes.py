@@ -6,7 +6,7 @@ is not. `answered` holds every answer to its schema and to what is promised of a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -15,12 +15,20 @@ from jsonschema import Draft202012Validator
 Schema: TypeAlias = Mapping[str, Any]
 
 UUID_PATTERN: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$"
+UUID_7_PATTERN: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 TEXT: Final[Schema] = {"type": "string"}
 FLAG: Final[Schema] = {"type": "boolean"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-ID: Final[Schema] = {"type": "string", "pattern": UUID_PATTERN}
-NEW_ID: Final[Schema] = {"type": "string", "pattern": UUID_PATTERN.replace("[1-8]", "7")}
-RANDOM_ID: Final[Schema] = {"type": "string", "pattern": UUID_PATTERN.replace("[1-8]", "4")}
+ANY_ID: Final[Schema] = {"type": "string", "pattern": UUID_PATTERN}
+"""Only a request's: it is whatever UUID the client sent."""
+ID: Final[Schema] = {"type": "string", "pattern": UUID_7_PATTERN}
+"""Of whatever we made, and wherever it is referred to."""
+RANDOM_ID: Final[Schema] = {"type": "string", "pattern": UUID_7_PATTERN.replace("-7", "-4")}
+DEMO_COMPANY_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
+TENANT_ID: Final[Schema] = {"anyOf": [ID, {"const": DEMO_COMPANY_ID}]}
+"""The contract gives the demo tenant's id (§4)."""
+NOBODY_ID: Final = "00000000-0000-0000-0000-000000000000"
+"""Whoever acts as the operator: nobody's account."""
 INSTANT: Final[Schema] = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
 
 
@@ -63,7 +71,7 @@ USER: Final = has(
     role=one_of("ADMIN", "AGENT", "USER"),
     roles={**array(one_of("ROLE_ADMIN", "ROLE_AGENT", "ROLE_USER")), "minItems": 1},
     scopes=array(SCOPE),
-    tenantId=ID,
+    tenantId=TENANT_ID,
     enabled=FLAG,
     isActive=FLAG,
     createdAt=INSTANT,
@@ -90,14 +98,16 @@ TICKET: Final = has(
     tags=array(TEXT),
     createdAt=INSTANT,
     updatedAt=INSTANT,
-    tenantId=ID,
+    tenantId=TENANT_ID,
     createdById=ID,
     assignedToId=or_null(ID),
     metadata=or_null({"type": "object"}),
     createdBy=PERSON,
 )
-CREATED_TICKET: Final = has(TICKET, id=NEW_ID, tenant=has(id=ID, name=TEXT))
-TENANT: Final = has(id=ID, name=TEXT, slug=TEXT, settings={"type": "object"}, createdAt=INSTANT, updatedAt=INSTANT)
+CREATED_TICKET: Final = has(TICKET, tenant=has(id=TENANT_ID, name=TEXT))
+TENANT: Final = has(
+    id=TENANT_ID, name=TEXT, slug=TEXT, settings={"type": "object"}, createdAt=INSTANT, updatedAt=INSTANT
+)
 LISTED_TENANT: Final = has(TENANT, _count=has(users=COUNT, tickets=COUNT))
 TENANT_DETAIL: Final = has(TENANT, _count=has(users=COUNT, tickets=COUNT, webhooks=COUNT))
 COMMENT: Final = has(
@@ -126,7 +136,7 @@ ACTIVITY: Final = has(
 )
 UPLOAD: Final = has(uploadUrl=TEXT, key=TEXT, fileUrl=TEXT)
 ATTACHMENT: Final = has(
-    id=NEW_ID, filename=TEXT, fileUrl=TEXT, fileSize=COUNT, mimeType=TEXT, ticketId=ID, createdAt=INSTANT
+    id=ID, filename=TEXT, fileUrl=TEXT, fileSize=COUNT, mimeType=TEXT, ticketId=ID, createdAt=INSTANT
 )
 TICKET_DETAIL: Final = has(
     TICKET, comments=array(COMMENT), attachments=array(ATTACHMENT), activities={**array(ACTIVITY), "minItems": 1}
@@ -139,7 +149,7 @@ STATS: Final = has(
 
 WEBHOOK: Final = has(
     id=ID,
-    tenantId=ID,
+    tenantId=TENANT_ID,
     url=TEXT,
     events={**array(TEXT), "minItems": 1},
     isActive=FLAG,
@@ -196,7 +206,7 @@ ERROR: Final = {
         error=TEXT,
         timestamp=INSTANT,
         path={"type": "string", "pattern": "^/"},
-        requestId=ID,
+        requestId=ANY_ID,
         type=TEXT,
         title={"type": "string", "minLength": 1},
         status={"type": "integer"},
@@ -215,6 +225,8 @@ SECURITY: Final[Mapping[str, str]] = {
     "Referrer-Policy": ".+",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
+_ANYBODYS: Final = frozenset({"metadata", "settings", "requestId"})
+"""What clients fill."""
 SECRETS: Final = re.compile(r"argon2|password_?hash|traceback|psycopg|asyncpg|site-packages|\.py\b", re.IGNORECASE)
 
 
@@ -232,6 +244,7 @@ def answered(response: httpx.Response, status: int, schema: Schema | None = None
     value = _strict_json(response.text)
     if schema is not None:
         fits(value, schema)
+    assert not [*of_another_version(value)], response.text
     return value
 
 
@@ -243,6 +256,22 @@ def refused(response: httpx.Response, status: int, reason: str | None = None, fi
     if field is not None:
         assert field in {one["field"] for one in body["details"]}, body
     return body
+
+
+def of_another_version(value: Any, place: str = "$") -> Iterator[str]:
+    """Where an answer shows an id (`id`, `…Id`) that is no UUID of version 7 (contract §2), whichever route gave it."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from of_another_version(one, f"{place}[{number}]")
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in _ANYBODYS:
+                continue
+            if isinstance(one, str) and (name == "id" or name.endswith("Id")):
+                if re.fullmatch(UUID_PATTERN, one) and not re.fullmatch(UUID_7_PATTERN, one) and one != DEMO_COMPANY_ID:
+                    yield f"{place}.{name}: {one} is not of version 7"
+            else:
+                yield from of_another_version(one, f"{place}.{name}")
 
 
 def fits(value: Any, schema: Schema) -> None:

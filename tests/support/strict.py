@@ -19,6 +19,8 @@ PROBLEM: Final = "application/problem+json"
 OF_THE_GATEWAY: Final = frozenset({404, 405, 413, 414, 431, 502, 504})
 """What any address may answer, because the gateway says it or the request has met no operation."""
 STREAM: Final = "text/event-stream"
+ECHOES: Final = "POST /api/v1/tickets/bulk-update"
+"""Its `results` repeat the ids that the caller named, unknown ones too."""
 METHODS_WITHOUT_BODY: Final = ("HEAD", "OPTIONS")
 
 
@@ -43,7 +45,7 @@ NOTIFICATION: Final = has(
     data={"type": "object"},
 )
 """One of any type, newer ones included."""
-OPERATOR: Final = has(shapes.PERSON, id={"const": "00000000-0000-0000-0000-000000000000"})
+OPERATOR: Final = has(shapes.PERSON, id={"const": shapes.NOBODY_ID})
 """Who acts when an operator does: nobody's account."""
 ACTIVITY: Final = has(
     shapes.ACTIVITY,
@@ -63,7 +65,7 @@ ATTACHMENT: Final = has(
     createdAt=shapes.INSTANT,
 )
 TENANT: Final = has(
-    id=shapes.ID,
+    id=shapes.TENANT_ID,
     name=shapes.TEXT,
     slug={"type": "string", "pattern": "^[a-z0-9-]+$"},
     settings=or_null({"type": "object"}),
@@ -178,6 +180,8 @@ def _of_json(operation: Operation, status: int, content: bytes) -> list[str]:
     value = json.loads(content)
     name = str(operation).replace("{webhook_id}", "{id}")
     broken = _misfits(value, _validator(str(operation), status))
+    if str(operation) != ECHOES:
+        broken += shapes.of_another_version(value)
     return broken + (_misfits(value, _validator(name, 0)) if name in ROUTES else [])
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketRedacted
 from helpdesk.events.user import UserRedacted
+from helpdesk.ids import derived_id, milliseconds_of, of_digest
 
 SHARDS: Final = 1024
 """Streams are spread over this many shards; a shard never changes, so order survives any number of partitions."""
@@ -85,6 +86,10 @@ class RecordedEvent(NamedTuple):
     metadata: Metadata
     recorded_at: datetime
 
+    def effect_id(self, *names: UUID | str) -> UUID:
+        """The id of something that this event brings about, the same whenever the same history is read again."""
+        return derived_id(self.recorded_at, self.event_id, *names)
+
     @property
     def redacts(self) -> bool:
         """Whether an earlier event of the stream reads differently now: what was made from it must be made anew."""
@@ -102,5 +107,10 @@ def whole_commands(events: Iterable[RecordedEvent]) -> Iterator[list[RecordedEve
 
 
 def event_id_of(command_id: UUID, ordinal: int) -> UUID:
-    """The id of a command's nth event, UUIDv5(command, n): the same whenever the same command is sent again."""
-    return UUID(bytes=sha1(command_id.bytes + b"%d" % ordinal, usedforsecurity=False).digest()[:16], version=5)
+    """The id of a command's nth event: the same whenever the same command is sent again.
+
+    It has the command's time and is of version 7, as the command's id is; of an id that tells no time UUIDv5 is made.
+    """
+    digest = sha1(command_id.bytes + b"%d" % ordinal, usedforsecurity=False).digest()
+    milliseconds = milliseconds_of(command_id)
+    return UUID(bytes=digest[:16], version=5) if milliseconds is None else of_digest(milliseconds, digest)

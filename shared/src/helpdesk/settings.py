@@ -162,7 +162,8 @@ class RateSettings(Settings):
     rate_limit_exports: RateLimit = Field("10 per minute", description="Exports of one person.")
     rate_limit_storage_url: str = Field(
         "async+memory://",
-        description="Where calls are counted: each process for itself, or a store of all replicas (async+redis://…).",
+        description="Where calls are counted: each process for itself, or all replicas together in PostgreSQL"
+        " (postgresql://limiter:…), which `command_api migrate` prepares.",
     )
     service_trusted_proxies: Networks = Field(
         (), description="Networks whose X-Forwarded-For is believed, as CIDRs separated by commas: the gateway's."

@@ -43,6 +43,18 @@ async def test_the_words_of_notifications_are_made_anew_and_no_other_comes(world
     assert await world.sql(f"select title from notices.ticket where id = '{stream.id}'") == [("",)]
 
 
+async def test_what_was_answered_under_a_key_is_not_given_with_the_old_words(world: World) -> None:
+    agent = await world.person("AGENT")
+    stream = await world.ticket(agent, SECRET, assignee=agent)
+    (one,) = await world.get(agent)
+    under = {"Idempotency-Key": "k"}
+    first = await world.ask("PUT", agent, f"/{one['id']}/read", **under)
+    assert SECRET in first.text
+    await redact(world, stream)
+    again = await world.ask("PUT", agent, f"/{one['id']}/read", **under)
+    assert (again.status_code, again.json()["reason"]) == (409, "idempotency_answer_redacted")
+
+
 async def test_a_notification_that_was_deleted_does_not_come_back(world: World) -> None:
     agent = await world.person("AGENT")
     stream = await world.ticket(agent, SECRET, assignee=agent)
@@ -72,12 +84,13 @@ async def test_nothing_of_a_purged_tenant_is_left_or_comes_late(world: World) ->
     agent, other = await world.person("AGENT"), await world.person("AGENT")
     await world.ticket(agent, SECRET, assignee=agent)
     await world.ticket(other, assignee=other)
+    await world.ask("PUT", agent, "/read-all", **{"Idempotency-Key": "k"})
     purge = Stream(PLATFORM, "platform", agent.tenant_id)
     record = TenantPurged(tenant_id=agent.tenant_id, reason="contract_ended", by=agent.id, at=now())
     await world.events.append(uuid4(), [StreamAppend(purge, 0, [record])], NOBODY)
     assert await world.applied.wait([Position(purge, 1)], 15)
     await world.ticket(agent, SECRET, assignee=agent)
-    for table in ("person", "ticket", "notification"):
+    for table in ("person", "ticket", "notification", "idempotency"):
         left = await world.sql(f"select tenant_id from notices.{table} where tenant_id = '{agent.tenant_id}'")
         assert left == [], table
     assert len(await world.get(other)) == 1

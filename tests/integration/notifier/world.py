@@ -143,9 +143,9 @@ class World:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def ask(self, method: str, person: Person, path: str) -> httpx.Response:
+    async def ask(self, method: str, person: Person, path: str, **headers: str) -> httpx.Response:
         """Any answer."""
-        return await self.client.request(method, f"/api/v1/notifications{path}", headers=person.headers)
+        return await self.client.request(method, f"/api/v1/notifications{path}", headers=person.headers | headers)
 
     async def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """As an operator would look."""

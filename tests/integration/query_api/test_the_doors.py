@@ -69,12 +69,12 @@ async def test_an_unknown_address_is_a_404_with_the_errors_body(views: Views, pa
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/tickets", "GET, HEAD, POST"),
-        ("POST", f"/api/v1/tickets/{uuid4()}", "DELETE, GET, HEAD, PATCH, PUT"),
-        ("POST", f"/api/tickets/{uuid4()}", "DELETE, GET, HEAD, PATCH, PUT"),
-        ("GET", "/api/v1/auth/login", "POST"),
-        ("DELETE", "/health", "GET, HEAD"),
-        ("PROPFIND", "/api/v1/comments", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/tickets", "GET, HEAD, OPTIONS, POST"),
+        ("POST", f"/api/v1/tickets/{uuid4()}", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("POST", f"/api/tickets/{uuid4()}", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("GET", "/api/v1/auth/login", "OPTIONS, POST"),
+        ("DELETE", "/health", "GET, HEAD, OPTIONS"),
+        ("PROPFIND", "/api/v1/comments", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 async def test_another_method_of_a_known_address_is_a_405_that_says_what_is_allowed(

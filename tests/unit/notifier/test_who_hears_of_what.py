@@ -23,9 +23,11 @@ from helpdesk.events.ticket import (
     TicketUnassigned,
     TicketWaitStarted,
 )
+from helpdesk.ids import milliseconds_of
 from notifier.domain.notice import NoticeType, in_app_id
 from notifier.domain.rules import notices_for
 from notifier.domain.ticket import Ticket, evolve
+from support.records import recorded, stream
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REQUESTER, AGENT, ADMIN = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -187,5 +189,8 @@ def test_a_history_without_a_beginning_is_refused() -> None:
 
 
 def test_a_notification_has_the_same_id_whenever_it_is_made() -> None:
-    assert in_app_id(TICKET_ID, AGENT) == in_app_id(TICKET_ID, AGENT)
-    assert len({in_app_id(TICKET_ID, AGENT), in_app_id(TICKET_ID, ADMIN), in_app_id(COMMENT_ID, AGENT)}) == 3
+    first, other = recorded(stream(1), 1), recorded(stream(1), 2)
+    assert in_app_id(first, AGENT) == in_app_id(first, AGENT)
+    ids = {in_app_id(first, AGENT), in_app_id(first, ADMIN), in_app_id(other, AGENT)}
+    assert len(ids) == 3
+    assert {(one.version, milliseconds_of(one)) for one in ids} == {(7, int(first.recorded_at.timestamp() * 1000))}

@@ -1,4 +1,4 @@
-"""What the merged document says of an address: 404, or 405 with what is allowed (design §9)."""
+"""What the merged document says of an address: 404, or what is allowed (design §9)."""
 
 from query_api.routes.documents import addresses, allowed
 
@@ -16,15 +16,15 @@ KNOWN = addresses(
 )
 
 
-def test_an_address_of_ours_tells_its_methods_and_head_goes_with_get() -> None:
-    assert allowed(KNOWN, "/api/v1/tickets") == ["GET", "HEAD", "POST"]
-    assert allowed(KNOWN, "/api/v1/tickets/42") == ["DELETE", "GET", "HEAD"]
+def test_an_address_of_ours_tells_its_methods_and_head_goes_with_get_and_options_with_all() -> None:
+    assert allowed(KNOWN, "/api/v1/tickets") == ["GET", "HEAD", "OPTIONS", "POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42") == ["DELETE", "GET", "HEAD", "OPTIONS"]
 
 
 def test_a_static_path_wins_over_a_template() -> None:
-    assert allowed(KNOWN, "/api/v1/tickets/bulk-update") == ["POST"]
-    assert allowed(KNOWN, "/api/v1/tickets/42/files/upload-url") == ["POST"]
-    assert allowed(KNOWN, "/api/v1/tickets/42/files/43") == ["DELETE"]
+    assert allowed(KNOWN, "/api/v1/tickets/bulk-update") == ["OPTIONS", "POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42/files/upload-url") == ["OPTIONS", "POST"]
+    assert allowed(KNOWN, "/api/v1/tickets/42/files/43") == ["DELETE", "OPTIONS"]
 
 
 def test_an_address_is_taken_whole_and_literally() -> None:

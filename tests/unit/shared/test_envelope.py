@@ -1,6 +1,7 @@
 """A record on the bus: read as the relay wrote it, and poison when it is none of ours."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 import orjson
 import pytest
@@ -101,5 +102,15 @@ def test_a_streams_shard_and_key_never_change() -> None:
 
 
 def test_the_same_command_sent_again_has_the_same_event_ids() -> None:
-    assert str(event_id_of(BY, 1)) == "e6673633-bd29-5ae8-b706-04ea7fdddccc"
-    assert event_id_of(BY, 1) != event_id_of(BY, 2)
+    assert str(event_id_of(BY, 1)) == "0190a1b2-c3d4-7ae8-b706-04ea7fdddccc"
+    assert len({event_id_of(BY, n) for n in range(1, 100)}) == 99
+
+
+def test_an_event_has_its_commands_time_in_an_id_of_version_7() -> None:
+    made = [event_id_of(BY, n) for n in range(1, 100)]
+    assert {(one.version, one.int >> 80) for one in made} == {(7, BY.int >> 80)}
+
+
+def test_the_events_of_a_command_whose_id_tells_no_time_have_ids_as_ever() -> None:
+    command = UUID("9b2d6a58-3f0c-4a8e-9c5d-2f6f0d7b1e11")
+    assert event_id_of(command, 1) == uuid5(command, "1")

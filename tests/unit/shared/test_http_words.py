@@ -124,6 +124,8 @@ def test_a_request_id_is_echoed_when_it_is_a_uuid_and_else_made() -> None:
         ("/api/ticketsx", ("/api/ticketsx", False)),
         ("/api/auth", ("/api/auth", False)),
         ("/api/v1/tickets", ("/api/v1/tickets", False)),
+        ("/api/v1", ("/api/v1/", False)),
+        ("/api/v1/", ("/api/v1/", False)),
         ("/health", ("/health", False)),
     ],
 )

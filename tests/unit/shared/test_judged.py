@@ -1,4 +1,4 @@
-"""No answer leaves before its caller was judged (ADR 26): what needs no database of ours."""
+"""No answer leaves before its caller was judged (ADR 28): what needs no database of ours."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

@@ -10,19 +10,20 @@ from minio.signer import presign_v4
 from pydantic import SecretStr
 
 from helpdesk.storage.keys import file_key, file_url, incoming_key
-from helpdesk.storage.presign import Signer, disposition
+from helpdesk.storage.presign import ReadMethod, Signer, disposition
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SIGNER = Signer("https://tickets.example:8443/", "attachments", "eu-central-1", SecretStr("key"), SecretStr("secret"))
 TENANT, TICKET, FILE, OBJECT = (UUID(int=n) for n in range(1, 5))
 
 
-def test_a_download_is_signed_as_the_client_library_signs_it() -> None:
-    ours = urlsplit(SIGNER.download(file_key(TENANT, FILE, OBJECT), "a b+ü.pdf", "application/pdf", NOON))
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_download_is_signed_as_the_client_library_signs_it(method: ReadMethod) -> None:
+    ours = urlsplit(SIGNER.download(file_key(TENANT, FILE, OBJECT), "a b+ü.pdf", "application/pdf", NOON, method))
     assert ours.netloc == "tickets.example:8443"
     asked = "&".join(part for part in ours.query.split("&") if not part.startswith("X-Amz-"))
     theirs = presign_v4(
-        method="GET",
+        method=method,
         url=ours._replace(query=asked),
         region="eu-central-1",
         credentials=Credentials("key", "secret"),

@@ -55,7 +55,7 @@ def test_what_remains_shrinks_by_what_was_called_in_this_window_and_the_last() -
 async def test_who_comes_again_when_told_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever they did before, and not much later than needed."""
     now = 1_000_000.0
-    monkeypatch.setattr("limits.aio.storage.memory.time.time", lambda: now)
+    monkeypatch.setattr("helpdesk.http.counting.time.time", lambda: now)
     limiter = Limiter(RateSettings.model_validate({"rate_limit_writes": "7 per minute"}))
     for calls in (7, 1, 7, 9, 3, 30, 7):
         for _ in range(calls):
@@ -106,6 +106,26 @@ async def test_each_class_has_its_own_limit_and_every_answer_tells_of_it() -> No
         unknown = await client.get("/unknown")
         assert (unknown.status_code, unknown.headers["X-RateLimit-Limit"]) == (404, "600")
         assert (await client.head("/things/1")).status_code == 429
+
+
+async def test_a_call_with_text_in_what_it_is_searched_by_counts_as_a_search() -> None:
+    api = app()
+
+    @api.get("/list", openapi_extra=access(PUBLIC, Rate.READS, searched_by=("q", "search")))
+    async def listed() -> None: ...
+
+    async with asking(api) as client:
+        for query, policy in (
+            ("q=x", "search"),
+            ("page=1&search=x", "search"),
+            ("q=%20&search=%E2%80%83", "reads"),
+            ("q", "reads"),
+            ("Q=x", "reads"),
+            ("q=&q=x", "search"),
+        ):
+            found = (await client.get(f"/list?{query}")).headers["RateLimit-Policy"]
+            assert found.startswith(f'"{policy}"'), query
+        assert (await client.get("/things/1?q=x")).headers["RateLimit-Policy"].startswith('"search"')
 
 
 async def test_health_and_preflights_are_not_counted() -> None:

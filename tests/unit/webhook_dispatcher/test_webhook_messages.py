@@ -26,6 +26,7 @@ from helpdesk.events.ticket import (
     TicketTagged,
     TicketUntagged,
 )
+from helpdesk.ids import milliseconds_of
 from helpdesk.recorded import Cursor, Metadata, RecordedEvent, Stream
 from webhook_dispatcher.domain.catalogue import filter_of, matches
 from webhook_dispatcher.domain.commands import Command, commands_of
@@ -180,6 +181,8 @@ def test_ids_follow_from_endpoint_event_and_type() -> None:
     assert both == deliveries_of(command, [endpoint("TICKET_UPDATED", "TICKET_CLOSED")])
     assert delivery_id(AGENT, command, "ticket.closed") == both[1].id
     assert delivery_id(REQUESTER, command, "ticket.closed") != both[1].id
+    recorded_ms = int(command.first.recorded_at.timestamp() * 1000)
+    assert {(one.id.version, milliseconds_of(one.id)) for one in both} == {(7, recorded_ms)}
 
 
 def test_an_endpoint_hears_nothing_of_the_time_before_it() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from command_api.app import build_app, collector, migrate, new_epoch, rebuild_topic, relay_job, service
 from command_api.execute import new_command
@@ -17,6 +17,7 @@ from helpdesk.eventstore.relay import RelayState
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.http.app import edge
 from helpdesk.http.server import Job, run_jobs, run_process, serve
+from helpdesk.ids import new_id
 from helpdesk.observability.logs import configured
 from helpdesk.recorded import Stream
 from helpdesk.settings import MigrateSettings, load
@@ -66,7 +67,7 @@ async def probe(settings: CommandSettings) -> None:
     async with service(settings) as parts, asyncio.TaskGroup() as tasks:
         jobs = [tasks.create_task(_endless(job)) for job in parts.jobs]
         try:
-            stream, cause = Stream(NOBODY, "system", uuid4()), new_command(NOBODY, NOBODY)
+            stream, cause = Stream(NOBODY, "system", new_id()), new_command(NOBODY, NOBODY)
             event = SystemProbed(at=parts.commands.clock())
             await parts.commands.events.append(cause.command_id, [StreamAppend(stream, 0, [event])], cause.metadata)
             parts.commands.poke()

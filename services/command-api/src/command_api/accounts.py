@@ -2,9 +2,10 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
@@ -12,16 +13,16 @@ from psycopg.errors import UniqueViolation
 from command_api import store, store_accounts
 from command_api.domain.rejected import Rejected
 from command_api.domain.tenant import CreateTenant
-from command_api.domain.tenant import decide as decide_tenant
 from command_api.domain.user import RegisterUser
 from command_api.domain.user import decide as decide_user
 from command_api.execute import Cause, Commands, new_command
 from command_api.passwords import EXACTLY, Passwords
 from command_api.settings import CommandSettings
 from command_api.store_accounts import RefreshToken
-from command_api.tenants import Tenants
+from command_api.tenants import FirstAdmin, Tenants
 from helpdesk.auth.tokens import Issuer
 from helpdesk.consistency import Position
+from helpdesk.eventstore.idempotency import Answer, Keyed
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.ids import new_id
 from helpdesk.policy import ADMIN
@@ -58,6 +59,10 @@ class Account:
     version: int | None = None
 
 
+Shape: TypeAlias = Callable[[Account], Answer]
+"""How a door answers a command on an account; asked before the append when the answer is to be kept with the events."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """An account that is signed in."""
@@ -92,12 +97,15 @@ class Accounts:
         tenant_id: UUID | None = None,
         by: UUID | None = None,
         cause: Cause | None = None,
+        shape: Shape | None = None,
     ) -> Account:
         """A new account in the tenant of this slug or id; without a password it is an invitation.
 
-        `by` an admin or operator passes a closed registration.
+        `by` an admin or operator passes a closed registration. `shape` makes the answer that is kept when the cause has
+        a key.
 
-        Raises NoSuchTenant, Rejected (registration_closed, email_taken).
+        Raises NoSuchTenant, Rejected (registration_closed, email_taken); with a key KeyAnswered, KeyReused,
+        KeyInFlight.
         """
         tenant = await store.tenant(self._commands.pool, slug=slug, id_=tenant_id)
         if tenant is None:
@@ -116,10 +124,17 @@ class Accounts:
         password_hash = await self._passwords.hash(password or secrets.token_urlsafe(32))
         stream = Stream(tenant.tenant_id, "user", user_id)
         cause = cause or new_command(tenant.tenant_id, by or user_id)
+        invited = password is None
+        person = store.Person(user_id, email, name, role, enabled=True, created_at=at, updated_at=at, invited=invited)
+        account = Account(tenant.tenant_id, person, [Position(stream, 1)], None, version=1)
         try:
             async with self._commands.pool.connection() as connection, connection.transaction():
                 await self._commands.events.append_in(
-                    connection, cause.command_id, [StreamAppend(stream, 0, events)], cause.metadata
+                    connection,
+                    cause.command_id,
+                    [StreamAppend(stream, 0, events)],
+                    cause.metadata,
+                    Keyed(cause.key, shape(account)) if cause.key and shape else None,
                 )
                 await store.insert_account(
                     connection,
@@ -130,52 +145,31 @@ class Accounts:
                     role=role,
                     password_hash=password_hash,
                     at=at,
-                    invited=password is None,
+                    invited=invited,
                 )
         except UniqueViolation as error:
             if error.diag.constraint_name != "credential_address_key":
                 raise
             raise Rejected("email_taken", "This address has an account already.") from error
         self._commands.poke()
-        positions = [Position(stream, 1)]
-        invited = password is None
-        person = store.Person(user_id, email, name, role, enabled=True, created_at=at, updated_at=at, invited=invited)
-        visible = await self._commands.visible(positions) if cause.waits else None
-        return Account(tenant.tenant_id, person, positions, visible, version=1)
+        return replace(account, visible=await self._commands.visible(account.positions) if cause.waits else None)
 
     async def found_tenant(self, *, name: str, slug: str, email: str, password: str, admin: str) -> Account:
         """A new tenant with its first admin, by whoever asks, where the operator allows it. Raises Rejected."""
         if not self._founding:
             raise Rejected("self_service_off", "New tenants are made by the operator.")
-        tenant_id, user_id, at = new_id(), new_id(), self._commands.clock()
-        settings = {"openRegistration": False}
-        tenant, user = Stream(tenant_id, "tenant", tenant_id), Stream(tenant_id, "user", user_id)
-        made = decide_tenant([], CreateTenant(name=name, slug=slug, settings=settings, by=user_id, at=at))
-        registered = decide_user([], RegisterUser(email=email, name=admin, role=ADMIN, is_open=True, by=user_id, at=at))
-        password_hash, cause = await self._passwords.hash(password), new_command(tenant_id, user_id)
-        appends = [StreamAppend(tenant, 0, made), StreamAppend(user, 0, registered)]
-        try:
-            async with self._commands.pool.connection() as connection, connection.transaction():
-                await self._commands.events.append_in(connection, cause.command_id, appends, cause.metadata)
-                await store.insert_tenant(connection, store.TenantRow(tenant_id, slug, name, settings))
-                await store.insert_account(
-                    connection,
-                    tenant_id=tenant_id,
-                    id_=user_id,
-                    email=email,
-                    name=admin,
-                    role=ADMIN,
-                    password_hash=password_hash,
-                    at=at,
-                )
-        except UniqueViolation as error:
-            if error.diag.constraint_name != "tenant_slug_key":
-                raise
-            raise Rejected("slug_taken", "This slug is taken.") from error
-        self._commands.poke()
-        positions = [Position(tenant, 1), Position(user, 1)]
-        person = store.Person(user_id, email, admin, ADMIN, enabled=True, created_at=at, updated_at=at)
-        return Account(tenant_id, person, positions, await self._commands.visible(positions))
+        tenant_id, at = new_id(), self._commands.clock()
+        first = await self.first_admin(email=email, password=password, name=admin)
+        command = CreateTenant(name=name, slug=slug, settings={"openRegistration": False}, by=first.id, at=at)
+        cause = new_command(tenant_id, first.id)
+        written = await Tenants(self._commands).create(cause, tenant_id, command, first)
+        person = store.Person(first.id, email, admin, ADMIN, enabled=True, created_at=at, updated_at=at)
+        positions = [*written.positions, Position(Stream(tenant_id, "user", first.id), 1)]
+        return Account(tenant_id, person, positions, written.visible)
+
+    async def first_admin(self, *, email: str, password: str, name: str) -> FirstAdmin:
+        """Who is to administer a new tenant, as `Tenants.create` takes them."""
+        return FirstAdmin(new_id(), email, name, await self._passwords.hash(password))
 
     async def sign_in(self, account: Account) -> Session:
         """Tokens for an account that has proved itself."""

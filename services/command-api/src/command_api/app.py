@@ -26,17 +26,23 @@ from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.idempotency import Answers
 from helpdesk.eventstore.relay import Poke, RelayState
 from helpdesk.http.app import build_api, problems
+from helpdesk.http.counting import POSTGRESQL
 from helpdesk.http.health import Check, health_routes
 from helpdesk.http.judged import Asking
 from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
+from helpdesk.postgres import counts
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
 from helpdesk.storage.objects import Objects
 
-MIGRATIONS = (Migrations("helpdesk.eventstore.migrations", "events"), Migrations("command_api.migrations", "events"))
+MIGRATIONS = (
+    Migrations("helpdesk.eventstore.migrations", "events"),
+    Migrations("command_api.migrations", "events"),
+    counts.MIGRATIONS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,10 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
         jobs: list[Job] = [views.run, notices.run, webhooks.run, poke.run, directory.run, audit.run]
-        jobs.append(Answers(pool, "events").forgetting)
+        limiter = Limiter(settings)
+        jobs += [Answers(pool, "events").forgetting, limiter.run]
         try:
-            yield Service(commands, accounts, files, users, Verifier(settings), Limiter(settings), audit, views, jobs)
+            yield Service(commands, accounts, files, users, Verifier(settings), limiter, audit, views, jobs)
         finally:
             await group.close()
             passwords.close()
@@ -143,6 +150,8 @@ async def migrate(settings: CommandMigrateSettings) -> None:
         settings.command_api_notices_database_url,
         settings.command_api_webhooks_database_url,
     ]
+    if settings.rate_limit_storage_url.startswith(POSTGRESQL):
+        logins.append(settings.rate_limit_storage_url)
     await run_migrations(settings.migrate_database_url, MIGRATIONS, logins)
     await ensure_topic(
         settings.kafka_bootstrap_servers, settings.events_topic, settings.topic_partitions, settings.topic_replication

@@ -1,17 +1,19 @@
 """People and tenants as they are now, kept for a few seconds: every command asks for some."""
 
+import asyncio
+import time
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
 from command_api import store
 from helpdesk.auth.standing import Known
-from helpdesk.postgres.kept import Kept, hear_changes
+from helpdesk.postgres.kept import Kept, Mark, hear_changes
 from helpdesk.postgres.pool import Pool
 
 LEASE_S: Final = 0.05
 """Seconds. Nobody is judged by a row that was read longer ago: so long after a change no process has the former one
-(ADR 26)."""
+(ADR 28)."""
 
 
 class Directory:
@@ -23,6 +25,7 @@ class Directory:
         self._people: Kept[store.Person] = Kept()
         self._tenants: Kept[store.TenantRow] = Kept()
         self._judged: Kept[Known] = Kept()
+        self._readings: dict[tuple[UUID, UUID], tuple[Mark, asyncio.Task[Known]]] = {}
 
     async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, store.Person]:
         """Those of `ids` that exist in the tenant."""
@@ -55,15 +58,28 @@ class Directory:
         self._people.forget(tenant_id)
         self._tenants.forget(tenant_id)
         self._judged.forget(tenant_id)
+        self._readings.clear()  # what is being read may be old
 
     async def known(self, tenant_id: UUID, user_id: UUID) -> Known:
         """What is known of a tenant and a person, for the judgement of their token; one that was purged is closed."""
         known = self._judged.get(tenant_id, user_id, LEASE_S)
-        if known is None:
+        if known is not None:
+            return known
+        reading = self._readings.get((tenant_id, user_id))
+        if reading is None or time.monotonic() - reading[0].at_s >= LEASE_S:
             mark = self._judged.mark
+            reading = mark, asyncio.create_task(self._read(tenant_id, user_id, mark))
+            self._readings[tenant_id, user_id] = reading
+        return await asyncio.shield(reading[1])  # others may wait for it, too
+
+    async def _read(self, tenant_id: UUID, user_id: UUID, mark: Mark) -> Known:
+        try:
             known = await store.known(self._pool, tenant_id, user_id)
             self._judged.keep(tenant_id, {user_id: known}, mark)
-        return known
+            return known
+        finally:
+            if self._readings.get((tenant_id, user_id), (None,))[0] is mark:
+                del self._readings[tenant_id, user_id]
 
     async def run(self) -> None:
         """Hear of changes, for ever."""

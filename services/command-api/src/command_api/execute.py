@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
@@ -28,6 +28,7 @@ from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
 from helpdesk.folds import activities
 from helpdesk.folds.activities import ActivityRow as Activity
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata, Stream
 
@@ -75,7 +76,7 @@ class Cause:
 
     def part(self) -> "Cause":
         """The cause of one of many commands: an id of its own, and the request as what it comes from."""
-        return replace(self, command_id=uuid4(), cause_id=self.request_id or self.command_id, key=None)
+        return replace(self, command_id=new_id(), cause_id=self.request_id or self.command_id, key=None)
 
     @property
     def metadata(self) -> Metadata:
@@ -240,7 +241,7 @@ class Commands:
 
     async def known_at_all_doors(self, positions: Sequence[Position]) -> bool:
         """Whether every service that judges callers has come to these positions, waiting for at most a second: what
-        changes who may act is answered when nobody acts by what was before (ADR 26), in no process of ours either."""
+        changes who may act is answered when nobody acts by what was before (ADR 28), in no process of ours either."""
         elsewhere = (one.wait(positions) for one in (self._views, self._notices, self._webhooks))
         *known, _ = await asyncio.gather(*elsewhere, asyncio.sleep(LEASE_S + _TIMERS_S))
         return all(known)
@@ -297,4 +298,4 @@ def new_command(
     tenant_id: UUID, actor: UUID, request_id: str | None = None, *, waits: bool = True, key: Key | None = None
 ) -> Cause:
     """The cause of a command that comes without an id of its own."""
-    return Cause(tenant_id, actor, uuid4(), UUID(request_id) if request_id else None, waits, key=key)
+    return Cause(tenant_id, actor, new_id(), UUID(request_id) if request_id else None, waits, key=key)

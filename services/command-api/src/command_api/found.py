@@ -13,7 +13,6 @@ from command_api.execute import Commands, new_command
 from command_api.tenants import Tenants
 from command_api.wire import Email, Name, Password, Slug
 from helpdesk.ids import new_id
-from helpdesk.policy import ADMIN
 
 COMMAND = "create-tenant"
 
@@ -52,11 +51,9 @@ async def found(commands: Commands, accounts: Accounts, asked: Wanted) -> str:
     """Make both and tell the tenant's id. SystemExit when the slug is taken."""
     tenant_id = new_id()
     command = CreateTenant(name=asked.name, slug=asked.slug, settings={}, by=OPERATOR, at=commands.clock())
+    admin = await accounts.first_admin(email=asked.email, password=asked.password, name=asked.admin)
     try:
-        await Tenants(commands).create(new_command(tenant_id, OPERATOR, waits=False), tenant_id, command)
+        await Tenants(commands).create(new_command(tenant_id, OPERATOR, waits=False), tenant_id, command, admin)
     except Rejected as refused:
         raise SystemExit(f"{COMMAND}: {refused.message}") from None
-    await accounts.register(
-        email=asked.email, password=asked.password, name=asked.admin, role=ADMIN, tenant_id=tenant_id, by=OPERATOR
-    )
     return f"tenant {tenant_id} ({asked.slug}) with admin {asked.email}"

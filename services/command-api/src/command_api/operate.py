@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, get_args
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from command_api import store
 from command_api.accounts import OPERATOR
@@ -20,6 +20,7 @@ from helpdesk.events.tenant import TenantEvent
 from helpdesk.eventstore import erasure
 from helpdesk.eventstore.erasure import NotErased
 from helpdesk.eventstore.store import EventStore, StreamAppend, WrongVersion
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import UNAVAILABLE, Pool, open_pool
 from helpdesk.recorded import Metadata, Stream
 from helpdesk.settings import MigrateSettings
@@ -98,7 +99,7 @@ async def close_tenant(pool: Pool, tenant_id: UUID, act: Act) -> str:
         raise NotErased(str(error)) from error
     if not events:
         return f"tenant {tenant_id} was closed already"
-    await written.append(uuid4(), [StreamAppend(stream, len(history), events)], act.metadata)
+    await written.append(new_id(), [StreamAppend(stream, len(history), events)], act.metadata)
     return f"tenant {tenant_id} is closed; tokens that were given out end within seconds"
 
 

@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from command_api import store
 from command_api.accounts import OPERATOR, Accounts
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import Actor, AddComment, CreateTicket, EditTicket, TicketCommand
 from command_api.execute import Commands, new_command
+from helpdesk.ids import derived_id
+from helpdesk.recorded import Stream
 
 PASSWORD: Final = "SecurePass123!"  # noqa: S105 - the contract publishes it
-DEFAULT: Final = UUID("550e8400-e29b-41d4-a716-446655440001")
+DEFAULT: Final = UUID("019400e0-8c00-7000-8000-000000000001")
 DEMO_COMPANY: Final = UUID("550e8400-e29b-41d4-a716-446655440000")
+"""The contract names this one: the only id of ours that is not of version 7."""
 TENANTS: Final = ((DEFAULT, "default", "Default"), (DEMO_COMPANY, "demo-company", "Demo Company"))
 PEOPLE: Final = (
     ("default", "admin@example.com", "Ada Admin", "ADMIN"),
@@ -62,17 +65,21 @@ async def seed(commands: Commands, accounts: Accounts, say: Callable[[str], None
             say(f"{role.lower()} {email}")
         except Rejected:
             continue
-    for tenant_id, slug, _ in TENANTS:
-        await _tickets(commands, tenant_id, slug, now)
+    for _, slug, _ in TENANTS:
+        await _tickets(commands, slug, now)
         say(f"tickets of {slug}")
 
 
-async def _tickets(commands: Commands, tenant_id: UUID, slug: str, now: datetime) -> None:
-    actors = await _actors(commands, slug)
+async def _tickets(commands: Commands, slug: str, now: datetime) -> None:
+    tenant = await store.tenant(commands.pool, slug=slug)
+    if tenant is None:
+        raise RuntimeError(f"tenant {slug} is gone again")
+    tenant_id, actors = tenant.tenant_id, await _actors(commands, slug)
+    begun = (await commands.events.read_stream(Stream(tenant_id, "tenant", tenant_id)))[0]
     cast = _Cast(requester=actors.get("USER", actors["ADMIN"]), agent=actors.get("AGENT", actors["ADMIN"]))
     chance = random.Random(slug)  # noqa: S311 - demo data, the same at every seeding
     for place in range(TICKETS_PER_TENANT):
-        ticket_id = uuid5(tenant_id, f"demo ticket {place}")
+        ticket_id = begun.effect_id(f"demo ticket {place}")
         stream_is_new = not await commands.has_history(tenant_id, ticket_id)
         if not stream_is_new:
             continue
@@ -104,11 +111,15 @@ def _story(
     yield EditTicket(by=agent, at=at, assignee_id=agent.id, status="in_progress")
     at += timedelta(minutes=chance.randrange(5, 90))
     yield AddComment(
-        comment_id=uuid5(ticket_id, "note"), content="Seen before: see the runbook.", is_internal=True, by=agent, at=at
+        comment_id=derived_id(at, ticket_id, "note"),
+        content="Seen before: see the runbook.",
+        is_internal=True,
+        by=agent,
+        at=at,
     )
     at += timedelta(minutes=chance.randrange(5, 90))
     yield AddComment(
-        comment_id=uuid5(ticket_id, "reply"),
+        comment_id=derived_id(at, ticket_id, "reply"),
         content="Thank you for writing. Which version do you use?",
         is_internal=False,
         by=agent,
@@ -119,7 +130,11 @@ def _story(
         return
     at += timedelta(hours=chance.randrange(1, 20))
     yield AddComment(
-        comment_id=uuid5(ticket_id, "answer"), content="The newest one.", is_internal=False, by=requester, at=at
+        comment_id=derived_id(at, ticket_id, "answer"),
+        content="The newest one.",
+        is_internal=False,
+        by=requester,
+        at=at,
     )
     at += timedelta(hours=chance.randrange(1, 20))
     yield EditTicket(by=agent, at=at, status="resolved", resolution="solved")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from command_api import store_accounts
-from command_api.accounts import Account
+from command_api.accounts import Account, Shape
 from command_api.domain.user import (
     ChangePassword,
     EditUser,
@@ -25,6 +25,7 @@ from command_api.passwords import Passwords
 from command_api.store import Person
 from helpdesk.consistency import Position
 from helpdesk.events.user import UserDeactivated, UserEvent, UserPasswordChanged, UserRenamed, UserSignedOut
+from helpdesk.eventstore.idempotency import Keyed
 from helpdesk.eventstore.store import DuplicateCommand, StreamAppend, WrongVersion
 from helpdesk.folds.user import User, fold
 from helpdesk.recorded import Stream
@@ -55,10 +56,21 @@ class Users:
     def __init__(self, commands: Commands, passwords: Passwords) -> None:
         self._commands, self._passwords = commands, passwords
 
-    async def edit(self, cause: Cause, user_id: UUID, edit: Edit, expected_version: int | None = None) -> Account:
-        """Change an account. Raises Rejected, StaleVersion, Contended."""
+    async def edit(
+        self,
+        cause: Cause,
+        user_id: UUID,
+        edit: Edit,
+        expected_version: int | None = None,
+        *,
+        shape: Shape | None = None,
+    ) -> Account:
+        """Change an account. `shape` makes the answer that is kept when the cause has a key.
+
+        Raises Rejected, StaleVersion, Contended; with a key KeyAnswered, KeyReused, KeyInFlight.
+        """
         others = await store_accounts.other_admins(self._commands.pool, cause.tenant_id, user_id)
-        return await self._carry_out(cause, user_id, lambda at: edit(at, others), expected_version)
+        return await self._carry_out(cause, user_id, lambda at: edit(at, others), expected_version, shape=shape)
 
     async def sign_out(self, cause: Cause) -> Account:
         """End every token of the one who acts, the access token at hand too. Raises Contended."""
@@ -81,6 +93,7 @@ class Users:
         command: Callable[[datetime], UserCommand],
         expected_version: int | None = None,
         new_hash: str | None = None,
+        shape: Shape | None = None,
     ) -> Account:
         """Without an expectation somebody else's change is no conflict: decide again."""
         stream = Stream(cause.tenant_id, "user", user_id)
@@ -91,8 +104,9 @@ class Users:
             if expected_version not in (None, len(past)):
                 raise StaleVersion(len(past))
             decided = _decided(stream, past, events)
+            keyed = Keyed(cause.key, shape(_account(decided))) if cause.key and shape else None
             try:
-                await self._append(cause, decided, new_hash)
+                await self._append(cause, decided, new_hash, keyed)
             except WrongVersion:
                 if expected_version is not None:
                     raise StaleVersion(len(await self._past(stream))) from None
@@ -107,13 +121,16 @@ class Users:
                 break
         raise Contended
 
-    async def _append(self, cause: Cause, decided: _Decided, new_hash: str | None) -> None:
+    async def _append(self, cause: Cause, decided: _Decided, new_hash: str | None, keyed: Keyed | None) -> None:
         if not decided.events:
+            if keyed:
+                tenant_id = decided.stream.tenant_id
+                await self._commands.group.append(cause.command_id, [], cause.metadata, keyed, tenant_id=tenant_id)
             return
         stream, after = decided.stream, decided.after
         append = StreamAppend(stream, decided.version, decided.events)
         async with self._commands.pool.connection() as connection, connection.transaction():
-            await self._commands.events.append_in(connection, cause.command_id, [append], cause.metadata)
+            await self._commands.events.append_in(connection, cause.command_id, [append], cause.metadata, keyed)
             version = decided.version + len(decided.events)
             await store_accounts.update_person(connection, stream.tenant_id, stream.id, after, version)
             if is_active_admin(decided.before) and not is_active_admin(after):
@@ -126,12 +143,9 @@ class Users:
         self._commands.poke()
 
     async def _answer(self, cause: Cause, decided: _Decided) -> Account:
-        version = decided.version + len(decided.events)
-        positions = [Position(decided.stream, version)]
+        account = _account(decided)
         seen_by = self._commands.visible if _only_renames(decided.events) else self._commands.known_at_all_doors
-        visible = await seen_by(positions) if cause.waits else None
-        person = _person(decided.stream.id, decided.after)
-        return Account(decided.stream.tenant_id, person, positions, visible, version)
+        return replace(account, visible=await seen_by(account.positions) if cause.waits else None)
 
     async def _past(self, stream: Stream) -> list[UserEvent]:
         """The account's history. What this version does not know of it must not be decided upon."""
@@ -154,6 +168,11 @@ def _only_renames(events: Sequence[UserEvent]) -> bool:
     """Whether nobody's rights follow from these. Without events somebody asks again for what holds, and is answered as
     the first time."""
     return bool(events) and all(isinstance(event, UserRenamed) for event in events)
+
+
+def _account(decided: _Decided) -> Account:
+    stream, version = decided.stream, decided.version + len(decided.events)
+    return Account(stream.tenant_id, _person(stream.id, decided.after), [Position(stream, version)], None, version)
 
 
 def _person(id_: UUID, user: User) -> Person:

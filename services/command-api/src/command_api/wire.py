@@ -64,6 +64,12 @@ def _email(value: str) -> str:
     return address
 
 
+def _not_blank(value: str) -> str:
+    if value and not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
 def _storable(value: Any, depth: int = 0) -> None:
     """JSON that every reader can hold: bounded depth, no NUL, numbers that JavaScript can count."""
     if depth > DEEPEST:
@@ -145,8 +151,13 @@ _SETTINGS_SCHEMA: Final[dict[str, Any]] = {
 Email: TypeAlias = Annotated[StrictStr, text(3, 254), AfterValidator(_email)]
 Password: TypeAlias = Annotated[StrictStr, text(8, 1000)]
 Slug: TypeAlias = Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
-Name: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["Nora"])]
-LastName: TypeAlias = Annotated[StrictStr, text(0, 200)]
+Name: TypeAlias = Annotated[
+    StrictStr, text(1, 200), AfterValidator(_not_blank), Field(examples=["Nora"], json_schema_extra={"pattern": r"\S"})
+]
+LastName: TypeAlias = Annotated[
+    StrictStr, text(0, 200), AfterValidator(_not_blank), Field(json_schema_extra={"pattern": r"^$|\S"})
+]
+"""Not everybody has one; it may be empty."""
 Role: TypeAlias = Annotated[StrictStr, BeforeValidator(_role), _one_of(*SCOPES)]
 Title: TypeAlias = Annotated[StrictStr, text(1, 200), Field(examples=["The printer is on fire"])]
 Description: TypeAlias = Annotated[StrictStr, text(0, 5000), Field(examples=["Since this morning."])]
@@ -199,7 +210,7 @@ class FoundTenantBody(Body):
 
 
 class LoginBody(Body):
-    email: Annotated[StrictStr, text(1, 254)]
+    email: Email
     password: Annotated[StrictStr, text(1, 1000)]
     tenant_slug: Annotated[StrictStr, text(1, 200)] | None = None
 

@@ -9,20 +9,22 @@ from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.eventstore.audit import Audit
+from helpdesk.eventstore.idempotency import Answers
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
 from helpdesk.http.judged import Entrance
+from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
+from helpdesk.http.server import Job
 from helpdesk.paging.cursor import Cursors
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, reachable
 from notifier.routes import notification_routes
 from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
-from notifier.store import people
+from notifier.store import SCHEMA, people
 from notifier.subscribers import refold, take_in
 
-SCHEMA = "notices"
 MIGRATIONS = (
     Migrations("helpdesk.consumer.migrations", SCHEMA),
     Migrations("helpdesk.eventstore.audit_alone.migrations", SCHEMA),
@@ -44,15 +46,21 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
 
 
 def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None = None) -> FastAPI:
-    """The API, beside which its `state.audit` is to run. The intake's state, where it runs in the same process, is part
-    of the health."""
+    """The API; `beside` it runs what it needs. Where the intake runs in the same process, its state is
+    part of the health."""
     app = build_api("Acme Tickets: notifier")
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
     app.state.audit = Audit(pool, SCHEMA)
     app.state.judge = Entrance(pool, SCHEMA, partial(people.known, pool))
+    accept_keys(app, Replays(Answers(pool, SCHEMA), store=None))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app
+
+
+def beside(app: FastAPI, pool: Pool) -> list[Job]:
+    """What runs beside the server of `app`."""
+    return [app.state.audit.run, app.state.limiter.run, Answers(pool, SCHEMA).forgetting]
 
 
 def _checks(pool: Pool, intake: Subscriber | None) -> dict[str, Check]:

@@ -1,19 +1,23 @@
 """A person's own notifications over HTTP (contract §10)."""
 
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk.auth.http import Caller
+from helpdesk.auth.keys import keyed
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
 from helpdesk.http.described import TAGGED
-from helpdesk.http.etag import NO_VERSION, respond
+from helpdesk.http.etag import NO_VERSION, etag, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.judged import entry_of
+from helpdesk.http.keys import key_of, mark_kept, sent
 from helpdesk.http.problem import Problem
 from helpdesk.http.wire import Id
 from helpdesk.paging.cursor import Cursors, list_name
@@ -21,12 +25,14 @@ from helpdesk.paging.listing import Listing, enveloped, paging_of
 from helpdesk.paging.page import Bare
 from helpdesk.postgres.pool import Pool
 from notifier.store import feed
-from notifier.store.feed import Filter, NotificationRow
+from notifier.store.feed import Filter, NotificationRow, UnderKey
 from notifier.wire import CountShape, ListQuery, NotificationList, NotificationShape, notification
 
 PATH: Final = f"{API}/notifications"
 _READ: Final = access(SELF, Rate.READS)
 _WRITE: Final = access(SELF, Rate.WRITES)
+_KEYED: Final = [Depends(keyed)]
+R = TypeVar("R")
 
 
 def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
@@ -58,28 +64,54 @@ def notification_routes(pool: Pool, cursors: Cursors) -> APIRouter:
         count = await feed.count(pool, entry_of(request), caller, Filter(is_read=False))
         return _answer(request, CountShape(count=count))
 
-    @router.put(f"{PATH}/read-all", summary="Mark all as read", responses=problems(401), openapi_extra=_WRITE)
-    async def mark_all_read(caller: Caller) -> CountShape:
+    @router.put(f"{PATH}/read-all", summary="Mark all as read", response_model=CountShape,
+                responses=problems(401, 409, 422), openapi_extra=_WRITE, dependencies=_KEYED)  # fmt: skip
+    async def mark_all_read(request: Request, caller: Caller) -> Response:
         """Answers how many were unread until now."""
-        return CountShape(count=await feed.mark_all_read(pool, caller))
+        count = await feed.mark_all_read(pool, caller, _under_key(request, lambda row: _counted(row.total)))
+        return _done(request, _counted(count))
 
-    @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", responses=problems(400, 401, 404),
-                openapi_extra=_WRITE)  # fmt: skip
-    async def mark_read(caller: Caller, id: Id) -> NotificationShape:  # noqa: A002 - the name in the path
+    @router.put(f"{PATH}/{{id}}/read", summary="Mark one as read", response_model=NotificationShape,
+                responses=problems(400, 401, 404, 409, 422), openapi_extra=_WRITE, dependencies=_KEYED)  # fmt: skip
+    async def mark_read(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - the name in the path
         """Twice is as good as once."""
-        row = await feed.mark_read(pool, caller, id)
+        row = await feed.mark_read(pool, caller, id, _under_key(request, _shown))
         if row is None:
             raise _unknown()
-        return notification(row)
+        return _done(request, _shown(row))
 
-    @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, responses=problems(400, 401, 404),
-                   openapi_extra=_WRITE)  # fmt: skip
-    async def delete(caller: Caller, id: Id) -> None:  # noqa: A002 - the name in the path
+    @router.delete(f"{PATH}/{{id}}", summary="Delete one", status_code=204, response_class=Response,
+                   responses=problems(400, 401, 404, 409, 422), openapi_extra=_WRITE, dependencies=_KEYED)  # fmt: skip
+    async def delete(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - the name in the path
         """For ever, and for the caller alone."""
-        if not await feed.delete(pool, caller, id):
+        gone = Answer(204)
+        if not await feed.delete(pool, caller, id, _under_key(request, lambda _: gone)):
             raise _unknown()
+        return _done(request, gone)
 
     return router
+
+
+def _under_key(request: Request, answer: Callable[[R], Answer]) -> UnderKey[R] | None:
+    key = key_of(request)
+    return None if key is None else UnderKey(key, answer)
+
+
+def _shown(row: NotificationRow) -> Answer:
+    return _tagged(dumps(notification(row)))
+
+
+def _counted(count: int) -> Answer:
+    return _tagged(dumps(CountShape(count=count)))
+
+
+def _tagged(body: bytes) -> Answer:
+    return Answer(200, body, etag(NO_VERSION, body))
+
+
+def _done(request: Request, answer: Answer) -> Response:
+    mark_kept(request)
+    return sent(answer)
 
 
 def _listing(caller: Principal, wanted: Filter) -> Listing[NotificationRow]:

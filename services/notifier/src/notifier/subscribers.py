@@ -11,7 +11,7 @@ from helpdesk.consumer.purged import Forgetting
 from helpdesk.events.ticket import TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
-from helpdesk.recorded import Stream, whole_commands
+from helpdesk.recorded import RecordedEvent, Stream, whole_commands
 from notifier.domain.notice import Notice
 from notifier.domain.person import Person
 from notifier.domain.person import evolve as evolve_person
@@ -26,7 +26,7 @@ _TICKET = get_args(TicketEvent)
 class _Step:
     """One command on one ticket, and the ticket after it."""
 
-    first_event_id: UUID
+    first: RecordedEvent
     events: Sequence[TicketEvent]
     stream: Stream
     ticket: Ticket
@@ -60,15 +60,15 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """
     await remember_closed(connection, [history], SCHEMA)
     await intake.write_people(connection, _people([history], {}))
-    if history.stream.type != "ticket":
-        return
-    steps = list(_steps(history, None))
-    await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
     tenant_id = history.stream.tenant_id
-    await intake.reword_notifications(
-        connection,
-        [(tenant_id, step.first_event_id, notice) for step in steps for notice in retold(step.events, step.ticket)],
-    )
+    if history.stream.type == "ticket":
+        steps = list(_steps(history, None))
+        await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
+        await intake.reword_notifications(
+            connection,
+            [(tenant_id, step.first, notice) for step in steps for notice in retold(step.events, step.ticket)],
+        )
+    await intake.empty_answers(connection, tenant_id)  # last: rows that were being answered are waited for until here
 
 
 def _people(batches: Sequence[StreamBatch], known: Mapping[Stream, Person]) -> dict[Stream, Person]:
@@ -90,7 +90,7 @@ def _steps(batch: StreamBatch, ticket: Ticket | None) -> Iterator[_Step]:
         for event in events:
             ticket = evolve(ticket, batch.stream.id, event)
         if ticket is not None:
-            yield _Step(command[0].event_id, events, batch.stream, ticket)
+            yield _Step(command[0], events, batch.stream, ticket)
 
 
 def _concerned(step: _Step) -> Iterator[tuple[UUID, UUID]]:
@@ -101,8 +101,8 @@ def _concerned(step: _Step) -> Iterator[tuple[UUID, UUID]]:
 
 def _notifications(
     steps: Sequence[_Step], roles: Mapping[UUID, Mapping[UUID, str]]
-) -> Iterator[tuple[UUID, UUID, Notice]]:
+) -> Iterator[tuple[UUID, RecordedEvent, Notice]]:
     for step in steps:
         tenant_id = step.stream.tenant_id
         for notice in notices_for(step.events, step.ticket, roles.get(tenant_id, {})):
-            yield tenant_id, step.first_event_id, notice
+            yield tenant_id, step.first, notice

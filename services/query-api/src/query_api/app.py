@@ -51,7 +51,7 @@ def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAP
             )
             app.state.judge = Entrance(pool, "views", partial(people.known, pool))
             app.state.audit = Audit(pool, SCHEMA)
-            async with beside(app.state.audit.run()):
+            async with beside(app.state.audit.run()), beside(app.state.limiter.run()):
                 yield
 
     async def database() -> str | None:

@@ -68,7 +68,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One authenticated read. What is read first by `read` also judges the caller (ADR 26)."""
+    """One authenticated read. What is read first by `read` also judges the caller (ADR 28)."""
 
     request: Request
     sources: Sources

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from helpdesk.http.shapes import AttachmentShape, CommentShape, FullTenantShape, TicketShape, UserShape
-from helpdesk.http.wire import Answer, Body, Id, Instant, text
+from helpdesk.http.wire import SEVERAL, Answer, Body, Id, Instant, text
 from helpdesk.paging.order import Sort
 from helpdesk.paging.wire import Envelope, PageQuery
 from helpdesk.policy import SCOPES
@@ -82,14 +82,15 @@ _Q: Final = Field(
 class TicketFilterQuery(Body):
     """What tickets are narrowed to, wherever they are asked for: all of it must hold."""
 
-    status: Annotated[_Statuses | None, _BLANK] = Field(
+    status: Annotated[_Statuses | None, _BLANK, SEVERAL] = Field(
         None,
         description="open, in_progress, resolved, closed; also cancelled, pending, on_hold. In any letter case; "
-        "several with commas between.",
+        "several with commas between, or by repeating the parameter.",
     )
-    priority: Annotated[_Priorities | None, _BLANK] = Field(
+    priority: Annotated[_Priorities | None, _BLANK, SEVERAL] = Field(
         None,
-        description="low, medium, high, critical; also urgent. In any letter case; several with commas between.",
+        description="low, medium, high, critical; also urgent. In any letter case; several with commas between, or by "
+        "repeating the parameter.",
     )
     created_by_id: Annotated[Id | None, _BLANK] = Field(None, description="Who created it.")
     assigned_to: Annotated[_Assignee | None, _BLANK] = Field(

@@ -61,8 +61,8 @@ def build_app(
 
 
 def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
-    """What runs beside the API: waking the relay, writing the audit, forgetting kept answers."""
-    return [poke.run, app.state.audit.run, Answers(pool, SCHEMA).forgetting]
+    """What runs beside the API: waking the relay, writing the audit, counting calls, forgetting kept answers."""
+    return [poke.run, app.state.audit.run, app.state.limiter.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager

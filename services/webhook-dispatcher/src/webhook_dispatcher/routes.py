@@ -112,9 +112,9 @@ def webhook_routes(
         request: Request, caller: Manager, webhook_id: Id, body: wire.EditWebhook, if_match: IfMatch = None
     ) -> Response:
         """All of the change or nothing; what is as it was makes no event. A new secret replaces the old one at once."""
-        if body.url is not None:
+        if "url" in body.model_fields_set:
             _demand_target(body.url, rules)
-        sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if body.secret else None
+        sealed = vault.seal(body.secret, caller.tenant_id, webhook_id) if "secret" in body.model_fields_set else None
         expected = expected_version(if_match)
         for _ in range(TRIES):
             found = await _found(pool, entry_of(request), webhook_id, expected)
@@ -243,16 +243,18 @@ async def _found(pool: Pool, entry: Entry, webhook_id: UUID, expected: int | Non
 
 def _changed(endpoint: Endpoint, body: wire.EditWebhook, caller: Principal) -> WebhookEndpointChanged | None:
     """The endpoint as it will stand; None when that is how it stands."""
-    url = endpoint.url if body.url is None else body.url
-    events = endpoint.events if body.events is None else body.events
-    is_active = endpoint.is_active if body.is_active is None else body.is_active
-    if body.secret is None and (url, events, is_active) == (endpoint.url, endpoint.events, endpoint.is_active):
+    named = body.model_fields_set
+    url = body.url if "url" in named else endpoint.url
+    events = body.events if "events" in named else endpoint.events
+    is_active = body.is_active if "is_active" in named else endpoint.is_active
+    stands = (url, events, is_active) == (endpoint.url, endpoint.events, endpoint.is_active)
+    if stands and "secret" not in named:
         return None
     return WebhookEndpointChanged(
         url=url,
         events=tuple(events),
         is_active=is_active,
-        secret_replaced=body.secret is not None,
+        secret_replaced="secret" in named,
         by=caller.user_id,
         at=utc_now(),
     )

@@ -51,12 +51,12 @@ class CreateWebhook(Body):
 
 
 class EditWebhook(Partial):
-    """Any of the fields."""
+    """Any of the fields; none of them can be null."""
 
-    url: Url | None = None
-    events: Filters | None = None
-    secret: Secret | None = None
-    is_active: StrictBool | None = None
+    url: Url = ""
+    events: Filters = Field(default_factory=list)
+    secret: Secret = ""
+    is_active: StrictBool = False
 
 
 class WebhookQuery(PageQuery):

@@ -51,11 +51,15 @@ from helpdesk.consumer.settings import ConsumerSettings
 from helpdesk.consumer.state import ConsumerState
 from helpdesk.consumer.store import SUPERSEDED, ConsumerStore, Move, Parked
 from helpdesk.events.operations import PLATFORM
-from helpdesk.postgres.pool import Connection, Pool, piped
+from helpdesk.postgres.gathered import piped
+from helpdesk.postgres.pool import Connection, Pool
 from helpdesk.recorded import RecordedEvent, Stream
 
 log = logging.getLogger(__name__)
 _NO_EPOCH: Final = UUID(int=0)
+FEW: Final = 100
+"""Streams of a batch whose statements go to the server together; of a larger one each goes as soon as it is made, so
+that the server works while the next is put together."""
 
 
 class Handler(Protocol):
@@ -189,7 +193,8 @@ class Applier:
 
     async def _at_once(self, done: Sorted, moves: Sequence[Move]) -> None:
         """In one round trip, and as many as the handler must read: nobody waits to hear that all is as expected."""
-        async with self._pool.connection() as connection, piped(connection):
+        together = len(done.batches) <= FEW
+        async with self._pool.connection() as connection, piped(connection, together=together):
             await self.store.take_turn(connection, self._settings.switch, done.batches)
             await self._handler_at_once(connection, done.batches)
             await self._move(connection, done, moves)

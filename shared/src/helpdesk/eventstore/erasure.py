@@ -7,7 +7,7 @@ elsewhere, where, and for how long.
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 
@@ -16,6 +16,7 @@ from helpdesk.events.personal import personal_fields
 from helpdesk.events.ticket import TicketRedacted
 from helpdesk.events.user import UserRedacted
 from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import Pool
 from helpdesk.recorded import Metadata, RecordedEvent, Stream
 
@@ -74,7 +75,7 @@ async def redact(
     store = EventStore(pool, schema)
     async with pool.connection() as connection, connection.transaction():
         # First the append: it must be the first write of its transaction.
-        await store.append_in(connection, uuid4(), [StreamAppend(stream, version, recorded)], metadata)
+        await store.append_in(connection, new_id(), [StreamAppend(stream, version, recorded)], metadata)
         for one in recorded:
             try:
                 await connection.execute(
@@ -97,7 +98,7 @@ async def purge(pool: Pool, schema: str, record: TenantPurged, metadata: Metadat
     version = len(await store.read_stream(stream))
     try:
         async with pool.connection() as connection, connection.transaction():
-            await store.append_in(connection, uuid4(), [StreamAppend(stream, version, [record])], metadata)
+            await store.append_in(connection, new_id(), [StreamAppend(stream, version, [record])], metadata)
             gone = slice_ = await _count(connection, purged, record.tenant_id, grace)
         while slice_:
             async with pool.connection() as connection:

@@ -1,12 +1,13 @@
 """Idempotency keys: a command that comes again under its key is answered as the first time (behaviours §2)."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
 from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool
-from helpdesk.postgres.tenant import Statement, read
+from helpdesk.postgres.tenant import SET_TENANT, Statement, read
 from helpdesk.tasks import pause
 
 KEPT_S: Final = 86_400.0
@@ -25,6 +26,14 @@ class KeyReused(Exception):
 
 class KeyAnswered(Exception):
     """The key was answered before, to the same request: `Answers.find` has the answer."""
+
+
+REFUSED: Final[Mapping[str, type[Exception]]] = {
+    "in_flight": KeyInFlight,
+    "answered": KeyAnswered,
+    "reused": KeyReused,
+}
+"""What SQL says of a key that it does not give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,19 @@ class Answers:
             gone += count
             if count < FORGOTTEN_AT_ONCE:
                 return gone
+
+
+async def take(connection: Connection, schema: str, tenant_id: UUID, key: Key, kept_s: float = KEPT_S) -> None:
+    """Take a key for the caller's transaction, which appends nothing, and enter the tenant; then change its rows, and
+    `complete`. A transaction that fails gives the key back. Raises KeyInFlight, KeyReused, KeyAnswered."""
+    await connection.execute(SET_TENANT, (str(tenant_id),))
+    statement = f"""
+        select {schema}.take_key(%(tenant_id)s, %(principal)s, %(method)s, %(path)s, %(key)s, %(fingerprint)s,
+                                 %(kept_s)s)"""
+    cursor = await connection.execute(statement, asdict(key) | {"tenant_id": tenant_id, "kept_s": kept_s})
+    row = await cursor.fetchone()
+    if row and row[0]:
+        raise REFUSED[row[0]]
 
 
 async def complete(connection: Connection, schema: str, tenant_id: UUID, key: Key, answer: Answer) -> None:

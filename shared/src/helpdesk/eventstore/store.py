@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import class_row
 
-from helpdesk.eventstore.idempotency import KeyAnswered, Keyed, KeyInFlight, KeyReused
+from helpdesk.eventstore.idempotency import REFUSED, KeyAnswered, Keyed, KeyInFlight, KeyReused
 from helpdesk.eventstore.prepared import EventTooLarge, Prepared, StreamAppend, checks, events, prepare, tenants
 from helpdesk.eventstore.rows import COLUMNS, EventRow
 from helpdesk.postgres.pipeline import Pipeline, Pipelines
 from helpdesk.postgres.pool import Connection, Pool
+from helpdesk.postgres.tenant import SET_TENANT
 from helpdesk.recorded import Metadata, RecordedEvent, Stream
 
 __all__ = [
@@ -41,9 +42,7 @@ class DuplicateCommand(Exception):
 REFUSALS: Final[Mapping[str, type[Exception]]] = {
     "duplicate": DuplicateCommand,
     "wrong_version": WrongVersion,
-    "in_flight": KeyInFlight,
-    "answered": KeyAnswered,
-    "reused": KeyReused,
+    **REFUSED,
 }
 """What the SQL function says of a command that it left out."""
 
@@ -81,18 +80,31 @@ class EventStore:
         appends: Sequence[StreamAppend],
         metadata: Metadata,
         keyed: Keyed | None = None,
+        *,
+        whose: UUID | None = None,
     ) -> None:
         """`append` inside the caller's transaction, of which it must be the first write; private rows follow it.
 
+        `whose` names the tenant in which the key counts, where that is not the events' own (an operator's command).
         Who loses a race for the same command can be told WrongVersion instead of DuplicateCommand here, because the
         transaction has ended then.
         """
-        command = prepare(command_id, appends[0].stream.tenant_id, appends, metadata, keyed)
+        tenant_id = appends[0].stream.tenant_id
+        if keyed is None or whose in (None, tenant_id):
+            commands = [prepare(command_id, tenant_id, appends, metadata, keyed)]
+        else:
+            commands = [
+                prepare(command_id, tenant_id, appends, metadata),
+                prepare(uuid4(), whose or tenant_id, [], metadata, keyed),
+            ]
         try:
-            refused = await self._checked(connection, [command], None)
+            refused = await self._checked(connection, commands, None)
         except errors.UniqueViolation as error:
             raise _meaning(error) from error
-        _demand(refused.get(command.id))
+        for command in reversed(commands):  # the key first: where it is another's, nothing else is of interest
+            _demand(refused.get(command.id))
+        if len(commands) > 1:  # of two tenants the append has entered neither
+            await connection.execute(SET_TENANT, (str(tenant_id),))
 
     async def append_one(self, command: Prepared) -> None:
         """`append` of what is encoded already.

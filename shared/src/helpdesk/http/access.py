@@ -1,5 +1,6 @@
 """What a route declares of itself: who may call it, and which rate its calls count against (behaviours §3)."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,9 +21,13 @@ class Rate(StrEnum):
     EXPORTS = "exports"
 
 
-def access(scope: str, rate: Rate) -> dict[str, Any]:
-    """`openapi_extra=` of a route. `scope` is PUBLIC, SELF, or a right of `helpdesk.policy` (``tickets:write``)."""
-    return {"x-scope": scope, "x-rate-limit": rate.value}
+def access(scope: str, rate: Rate, *, searched_by: Sequence[str] = ()) -> dict[str, Any]:
+    """`openapi_extra=` of a route. `scope` is PUBLIC, SELF, or a right of `helpdesk.policy` (``tickets:write``).
+
+    `searched_by` names parameters that make a search of a call: with text in one of them it counts as SEARCH.
+    """
+    extra = {"x-scope": scope, "x-rate-limit": rate.value}
+    return extra | ({"x-searched-by": list(searched_by)} if searched_by else {})
 
 
 OPEN: Final = access(PUBLIC, Rate.UNCOUNTED)

@@ -13,12 +13,14 @@ from starlette.types import ASGIApp
 
 from helpdesk.http import problem
 from helpdesk.http.audited import Audited
+from helpdesk.http.declared import Routes
 from helpdesk.http.described import describe
 from helpdesk.http.judged import Judged, mark_mistaken
 from helpdesk.http.keys import Keeping, Replays
-from helpdesk.http.limits import Limited, Limiter, Rates
+from helpdesk.http.limits import Limited, Limiter
 from helpdesk.http.middleware import Edge
 from helpdesk.http.problem import Problem, ProblemBody, StaleBody
+from helpdesk.http.repeated import Repeated
 from helpdesk.http.timed import Timed
 from helpdesk.postgres.pool import UNAVAILABLE
 from helpdesk.postgres.tenant import Mistaken
@@ -68,12 +70,13 @@ def edge(app: FastAPI) -> ASGIApp:
     counts, `audit` writes down what was denied and what failed, `replays` keeps answers under keys."""
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     replays: Replays | None = getattr(app.state, "replays", None)
-    layered: ASGIApp = Timed(Judged(app))
+    routes = Routes(app)
+    layered: ASGIApp = Timed(Judged(Repeated(app, routes)))
     if replays:
         layered = Keeping(layered, replays)
     layered = Audited(layered, app.state)
     if limiter:
-        layered = Limited(layered, limiter, Rates(app), app.state)
+        layered = Limited(layered, limiter, routes, app.state)
     return Edge(layered)
 
 

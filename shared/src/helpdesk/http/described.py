@@ -41,7 +41,6 @@ _STANDING: Final = (
 _OF_THE_GATEWAY: Final = frozenset({"414", "431"})
 """It counts nobody."""
 _POSITIONS: Final = ("Consistency-Token", "Consistency")
-_KEYED: Final = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 _ASKED: Final = {
     name: {"name": name, "in": "header", "required": False, "description": words, "schema": {"type": "string"}}
     for name, words in {
@@ -93,8 +92,11 @@ def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> No
     for status in _errors(operation, is_counted=is_counted):
         problem = {"description": HTTPStatus(status).phrase, "content": _PROBLEM}
         responses.setdefault(str(status), problem)
+    if searched_by := operation.get("x-searched-by"):
+        words = f"With text in {' or '.join(f'`{name}`' for name in searched_by)} the call counts as a search."
+        operation["description"] = "\n\n".join(filter(None, (operation.get("description"), words)))
     takes_keys = _takes_keys(operation)
-    asked = [*(["Prefer"] if takes_keys else []), *(["If-None-Match"] if "304" in responses else [])]
+    asked = [*(["Prefer"] if takes_keys and appends else []), *(["If-None-Match"] if "304" in responses else [])]
     if asked:
         operation["parameters"] = [*operation.get("parameters", []), *[_ASKED[name] for name in asked]]
     for status, response in responses.items():
@@ -102,7 +104,8 @@ def _describe(operation: dict[str, Any], *, is_write: bool, appends: bool) -> No
         if status.startswith("2") and is_write and appends:
             names += _POSITIONS
         if status.startswith("2") and takes_keys:
-            names += [name for name in _KEYED if name != "ETag" or "content" in response]
+            names += ["Idempotency-Replayed", *(["Preference-Applied"] if appends else [])]
+            names += ["ETag"] if "content" in response else []
         _name(response, names)
 
 

@@ -1,4 +1,4 @@
-"""Who calls is judged by what is known now, and no read waits for it: the question travels with the data (ADR 26)."""
+"""Who calls is judged by what is known now, and no read waits for it: the question travels with the data (ADR 28)."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable

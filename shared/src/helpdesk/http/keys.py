@@ -51,8 +51,9 @@ class Replays:
     """Answers that stand under keys, given again when the views show what the first answer promised."""
 
     def __init__(
-        self, answers: Answers, store: EventStore, visible: Visible | None = None, seal: Seal | None = None
+        self, answers: Answers, store: EventStore | None, visible: Visible | None = None, seal: Seal | None = None
     ) -> None:
+        """Without a `store` every answer must be kept in the transaction of what it tells of."""
         self._answers, self._store, self._visible, self._seal = answers, store, visible, seal
 
     def sealed(self, tenant_id: UUID, key: Key, answer: Answer) -> Answer:
@@ -63,6 +64,8 @@ class Replays:
 
     async def keep(self, tenant_id: UUID, key: Key, answer: Answer) -> None:
         """Keep an answer whose command is stored already. Who was faster keeps theirs."""
+        if self._store is None:
+            return
         alone = prepare(
             uuid4(), tenant_id, [], Metadata(None, None, None), Keyed(key, self.sealed(tenant_id, key, answer))
         )

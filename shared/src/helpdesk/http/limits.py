@@ -1,36 +1,36 @@
 """How often somebody may ask: counted per principal and class of call, per address where there is no principal
-(behaviours §3). The library counts, in memory or in a store that all replicas share."""
+(behaviours §3). They are counted in memory or in a store that all replicas share."""
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
 from limits import RateLimitItem, parse
-from limits.aio.storage import Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
 from starlette.datastructures import Headers, State
 from starlette.requests import Request
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpdesk.auth.tokens import InvalidToken, Principal, Verifier
 from helpdesk.clock import utc_now
 from helpdesk.http.access import Rate
+from helpdesk.http.counting import Counted, counts_of
+from helpdesk.http.declared import Routes
 from helpdesk.http.problem import Problem, answer
+from helpdesk.postgres.pool import UNAVAILABLE
 from helpdesk.settings import Network, RateSettings, misconfigured
 
 log = logging.getLogger(__name__)
 FAILED_LOGINS: Final = "failed-logins"
 _LONGEST_CHAIN: Final = 20
 _ROUNDING_S: Final = 0.01
+ASKED_AGAIN_AFTER_S: Final = 1.0
+_AWAY: Final = (StorageError, TimeoutError, *UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +74,42 @@ class Limiter:
             FAILED_LOGINS: parse(settings.rate_limit_failed_logins),
         }
         self.proxies = settings.service_trusted_proxies
+        self._away_until = 0.0
         try:
-            storage = storage_from_string(settings.rate_limit_storage_url, wrap_exceptions=True)
-            if not isinstance(storage, Storage):
-                raise ConfigurationError("not for asyncio")
-            self._strategy = SlidingWindowCounterRateLimiter(storage)
+            self._counts = counts_of(settings.rate_limit_storage_url)
         except (ConfigurationError, ImportError, NotImplementedError, ValueError):
-            misconfigured("RATE_LIMIT_STORAGE_URL", "names no store that can be asked from here (async+redis://…)")
+            misconfigured("RATE_LIMIT_STORAGE_URL", "names no store that can be asked from here (postgresql://…)")
+
+    async def run(self) -> None:
+        """What counting needs beside the server, until cancelled."""
+        await self._counts.run()
 
     async def count(self, policy: str, who: str) -> Standing | None:
         """Count one call of `who`; where they stand then. None while the store cannot be asked."""
         item = self._limits[policy]
+        if time.monotonic() < self._away_until:
+            return None
         try:
-            fits = await self._strategy.hit(item, policy, who)
-            counted = await self._strategy.storage.get_sliding_window(  # type: ignore[attr-defined]  # demanded above
-                item.key_for(policy, who), item.get_expiry()
-            )
-        except StorageError as error:
-            log.warning("cannot count calls", extra={"error": str(error)})
+            fits, counted = await self._counts.take(f"{policy}/{who}", item.amount, item.get_expiry())
+        except _AWAY as error:
+            self._note(error)
             return None
         return standing(policy, item.amount, item.get_expiry(), counted, fits=fits)
 
     async def forgive(self, policy: str, who: str) -> None:
         """Count anew from nothing."""
         try:
-            await self._strategy.clear(self._limits[policy], policy, who)
-        except StorageError as error:
-            log.warning("cannot count calls", extra={"error": str(error)})
+            await self._counts.clear(f"{policy}/{who}", self._limits[policy].get_expiry())
+        except _AWAY as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Nobody waits again, for a while, for what did not answer."""
+        self._away_until = time.monotonic() + ASKED_AGAIN_AFTER_S
+        log.warning("cannot count calls", extra={"error": repr(error)})
 
 
-def standing(policy: str, limit: int, window_s: int, counted: tuple[int, float, int, float], *, fits: bool) -> Standing:
+def standing(policy: str, limit: int, window_s: int, counted: Counted, *, fits: bool) -> Standing:
     """What the counts of the last window and of this one come to. The last one weighs as much as still reaches in.
 
     `counted`: calls and seconds left of the last window; calls of this one, and seconds until it counts no more.
@@ -130,8 +136,8 @@ def too_many(found: Standing, message: str = "Too many requests; try again later
 class Limited:
     """Counts each request before the application sees it, and tells on every answer where the caller stands."""
 
-    def __init__(self, app: ASGIApp, limiter: Limiter, rates: "Rates", state: State) -> None:
-        self._app, self._limiter, self._rates, self._state = app, limiter, rates, state
+    def __init__(self, app: ASGIApp, limiter: Limiter, routes: Routes, state: State) -> None:
+        self._app, self._limiter, self._routes, self._state = app, limiter, routes, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope.get("method")
@@ -140,7 +146,7 @@ class Limited:
         address = address_of(scope, self._limiter.proxies)
         principal = self._principal(scope)
         scope["address"], scope["principal"] = address, principal
-        rate = self._rates.of(str(method), str(scope["path"]))
+        rate = self._routes.of(str(method), str(scope["path"])).rate_of(scope["query_string"])
         if rate is Rate.UNCOUNTED:
             return await self._app(scope, receive, send)
         who = network_of(address) if principal is None or rate is Rate.AUTHENTICATION else principal_key(principal)
@@ -168,34 +174,6 @@ class Limited:
             return verifier.verify(token.strip())
         except InvalidToken:
             return None
-
-
-class Rates:
-    """Which class a call belongs to, as its route declares. What has no route counts as a read or a write."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._literal: dict[tuple[str, str], Rate] = {}
-        self._patterns = []
-        for found in iter_route_contexts(app.routes):
-            if not isinstance(found.original_route, APIRoute):
-                continue
-            rate = Rate((found.original_route.openapi_extra or {}).get("x-rate-limit", Rate.READS))
-            path = str(found.path)
-            for method in found.methods or ():
-                if "{" in path:
-                    self._patterns.append((method, compile_path(path)[0], rate))
-                else:
-                    self._literal[method, path] = rate
-
-    def of(self, method: str, path: str) -> Rate:
-        """The class of this call."""
-        known = self._literal.get((method, path))
-        if known is not None:
-            return known
-        for verb, pattern, rate in self._patterns:
-            if verb == method and pattern.match(path):
-                return rate
-        return Rate.READS if method == "GET" else Rate.WRITES
 
 
 def principal_key(principal: Principal) -> str:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from helpdesk.http.problem import answer, internal
 
 log = logging.getLogger("helpdesk.request")
+_ROOT: Final = "/api/v1"
 ALIASES: Final = (
     # prefix of older clients → ours; True: its lists are always enveloped (contract §1)
     ("/api/auth/", "/api/v1/auth/", False),
@@ -35,7 +36,7 @@ class Edge:
         scope["request_id"], scope["original_path"], scope["enveloped"] = request_id, path, False
         scope["path"], scope["enveloped"] = resolved(path)
         method = str(scope["method"])
-        bodiless = method == "HEAD"
+        scope["original_method"], bodiless = method, method == "HEAD"
         if bodiless:
             scope = {**scope, "method": "GET"}  # a copy: the server still knows that no body follows
         started, status = time.perf_counter(), 0
@@ -96,6 +97,8 @@ def request_id_of(incoming: str | None) -> str:
 
 def resolved(path: str) -> tuple[str, bool]:
     """Our own path for an alias, and whether lists there are always enveloped."""
+    if path == _ROOT:
+        return f"{_ROOT}/", False
     for prefix, ours, enveloped in ALIASES:
         if path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix) :][:1] in ("", "/")):
             return ours + path[len(prefix) :], enveloped

@@ -40,6 +40,15 @@ class Partial(Body):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
+class _Several:
+    def __repr__(self) -> str:
+        return "SEVERAL"
+
+
+SEVERAL: Final = _Several()
+"""In a parameter's `Annotated`: it takes several values, with commas between or by being repeated. Others take one."""
+
+
 class Answer(BaseModel):
     """What we answer: absent optional fields are null."""
 

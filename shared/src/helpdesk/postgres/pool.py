@@ -4,7 +4,7 @@ import asyncio
 import logging
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -91,23 +91,6 @@ def _has_something_to_read(connection: Connection) -> bool:
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)
     return bool(poll.poll(0))
-
-
-@asynccontextmanager
-async def piped(connection: Connection) -> AsyncIterator[None]:
-    """A transaction on an autocommit connection whose statements are sent without waiting for each other's answers.
-
-    The driver's own transaction waits, within a pipeline, for its beginning and before its end: two round trips.
-    """
-    try:
-        async with connection.pipeline():
-            await connection.execute("begin")
-            yield
-            await connection.execute("commit")
-    except BaseException:
-        with suppress(psycopg.Error):  # the connection may be what has failed
-            await connection.rollback()
-        raise
 
 
 async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Connection:

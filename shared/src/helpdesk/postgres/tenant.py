@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import AsyncCursor
 from psycopg.rows import TupleRow, class_row
 
+from helpdesk.postgres.gathered import gathered
 from helpdesk.postgres.pool import Connection, Pool
 
 SET_TENANT: Final = "select set_config('app.tenant', %s, true)"
@@ -28,7 +29,7 @@ class Statement(Generic[R]):
 class Entry:
     """One caller's way into their tenant, for one request: what is read first by it also asks, in the same round trip,
     whether the owner of `schema` knows of anything because of which the caller is not who they are believed to be: by a
-    token of `issued_at`, with `role` (ADR 26). `passed`: it was asked, and nothing is known.
+    token of `issued_at`, with `role` (ADR 28). `passed`: it was asked, and nothing is known.
     """
 
     schema: str
@@ -69,7 +70,7 @@ async def read(pool: Pool, within: Within, statement: Statement[R]) -> list[R]:
     goes back to the pool, or through a transaction pooler, with a tenant on it.
     """
     async with pool.connection() as connection:
-        async with connection.pipeline():
+        async with gathered(connection):
             entered = await _enter(connection, within)
             cursor = connection.cursor(row_factory=class_row(statement.row))
             await cursor.execute(statement.sql, statement.params)
@@ -83,7 +84,7 @@ async def read_all(pool: Pool, within: Within, *statements: Statement[Any]) -> l
     """Several queries under row-level security, in one round trip and one transaction. Raises Mistaken."""
     async with pool.connection() as connection:
         cursors = []
-        async with connection.pipeline():
+        async with gathered(connection):
             entered = await _enter(connection, within)
             for statement in statements:
                 cursor = connection.cursor(row_factory=class_row(statement.row))

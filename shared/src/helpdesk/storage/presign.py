@@ -8,13 +8,14 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
 from helpdesk.settings import StorageSettings
 
+ReadMethod: TypeAlias = Literal["GET", "HEAD"]
 UPLOAD_S: Final = 3600
 """How long an address for an upload is valid (contract §8)."""
 DOWNLOAD_S: Final = 300
@@ -38,14 +39,14 @@ class Signer:
         """An address to PUT one object to, with exactly this Content-Type."""
         return self._signed("PUT", key, {"content-type": content_type}, {}, UPLOAD_S, at)
 
-    def download(self, key: str, filename: str, content_type: str, at: datetime) -> str:
-        """An address to GET one object from, as a file to save."""
+    def download(self, key: str, filename: str, content_type: str, at: datetime, method: ReadMethod = "GET") -> str:
+        """An address to GET one object from, as a file to save; or one that only tells of it."""
         answered = {
             "response-content-disposition": disposition(filename),
             "response-content-type": content_type,
             "response-cache-control": "private, no-store",
         }
-        return self._signed("GET", key, {}, answered, DOWNLOAD_S, at)
+        return self._signed(method, key, {}, answered, DOWNLOAD_S, at)
 
     def _signed(
         self, method: str, key: str, headers: Mapping[str, str], query: Mapping[str, str], expires_s: int, at: datetime

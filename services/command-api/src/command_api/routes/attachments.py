@@ -17,11 +17,12 @@ from command_api.domain.ticket.commands import AddAttachment, BeginUpload, Remov
 from command_api.domain.ticket.state import Attachment, Ticket
 from command_api.execute import Commands, Outcome, new_command
 from command_api.files import Files
-from command_api.routes.shared import Shell, actor, answer, cause, positions_of, problems_of
+from command_api.routes.shared import Shell, actor, carry_out, problems_of, shaped
 from command_api.store_files import Declared, Watched
 from command_api.wire import AttachmentBody, UploadBody, UploadShape
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
@@ -84,15 +85,11 @@ async def complete(
             sha256=stored.sha256,
             by=actor(caller),
         )
-    async with problems_of():
-        outcome = await shell.ticket(cause(request, caller), ticket_id, lambda at: command(at=at))
-    return answer(
-        _shape(files, ticket_id, outcome.ticket, attachment_id),
-        status=201,
-        positions=positions_of(caller.tenant_id, outcome),
-        visible=outcome.visible,
-        version=outcome.version,
-    )
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, _shape(files, ticket_id, outcome.ticket, attachment_id), 201)
+
+    return await carry_out(request, caller, shell, ticket_id, lambda at: command(at=at), shape)
 
 
 @router.delete("/{id}", status_code=204, summary="Remove a file", response_class=Response, openapi_extra=_DECLARED,
@@ -106,12 +103,18 @@ async def remove(
         if attachment_id not in before.ticket.attachments:
             raise Rejected("attachment_not_found", "The ticket has no such file.")
         await files.doubt(Watched(caller.tenant_id, attachment_id, ticket_id))
-        outcome = await shell.ticket(
-            cause(request, caller),
-            ticket_id,
-            lambda at: RemoveAttachment(attachment_id=attachment_id, by=actor(caller), at=at),
-        )
-    return answer(None, status=204, positions=positions_of(caller.tenant_id, outcome), visible=outcome.visible)
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(caller.tenant_id, outcome, status=204)
+
+    return await carry_out(
+        request,
+        caller,
+        shell,
+        ticket_id,
+        lambda at: RemoveAttachment(attachment_id=attachment_id, by=actor(caller), at=at),
+        shape,
+    )
 
 
 async def _admitted(request: Request, caller: Principal, shell: Commands, ticket_id: UUID) -> Outcome:

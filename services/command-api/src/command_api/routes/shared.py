@@ -113,11 +113,7 @@ async def carry_out(
         outcome = await shell.ticket(
             cause(request, caller), ticket_id, command, expected_version, is_new=is_new, shape=shape
         )
-    if outcome.answer:
-        mark_kept(request)
-    response = sent(outcome.answer or await shape(outcome))
-    _tell_visible(response, visible=outcome.visible)
-    return response
+    return kept(request, outcome.answer or await shape(outcome), visible=outcome.visible)
 
 
 def shaped(
@@ -159,6 +155,29 @@ def positions_of(principal_tenant: UUID, outcome: Outcome) -> list[Position]:
     return [Position(Stream(principal_tenant, "ticket", outcome.ticket_id), outcome.version)]
 
 
+def made(
+    body: Any,
+    *,
+    status: int = 200,
+    positions: list[Position],
+    version: int | None = None,
+    location: str | None = None,
+) -> Answer:
+    """The answer of a write, as it can be kept: its body, its tag, its consistency token unless too long."""
+    content = None if body is None else dumps(body)
+    tag = etag(version, content) if version is not None and content is not None else None
+    token = token_of(positions) if len(positions) <= MAX_TOKEN_STREAMS else None
+    return Answer(status, content, tag, token, location)
+
+
+def kept(request: Request, answer: Answer, *, visible: bool | None) -> Response:
+    """An answer that stands under the request's key, if it has one, as it goes out."""
+    mark_kept(request)
+    response = sent(answer)
+    _tell_visible(response, visible=visible)
+    return response
+
+
 def answer(
     body: Any,
     *,
@@ -168,10 +187,8 @@ def answer(
     version: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer of a write: its body, its tag, its consistency token unless too long, whether the views are behind."""
-    content = None if body is None else dumps(body)
-    tag = etag(version, content) if version is not None and content is not None else None
-    response = sent(Answer(status, content, tag, token_of(positions) if len(positions) <= MAX_TOKEN_STREAMS else None))
+    """The answer of a write that does not keep it with its events, and whether the views are behind."""
+    response = sent(made(body, status=status, positions=positions, version=version))
     response.headers.update(headers or {})
     _tell_visible(response, visible=visible)
     return response

@@ -1,6 +1,5 @@
 """Tenants and their settings (contract §11): an admin's own; the operator (admins of `default`): all of them."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -10,12 +9,13 @@ from starlette.responses import Response
 
 from command_api.domain.tenant import ChangeTenant, CloseTenant, CreateTenant
 from command_api.routes.auth import Identity
-from command_api.routes.shared import IfMatch, Shell, answer, cause, problems_of
+from command_api.routes.shared import IfMatch, Shell, cause, kept, made, problems_of
 from command_api.tenants import Tenants, Written
 from command_api.wire import CreateTenantBody, EditTenantBody, Settings
 from helpdesk import policy
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
@@ -59,17 +59,13 @@ async def create(
         command = CreateTenant(
             name=body.name, slug=body.slug, settings=body.settings, by=caller.user_id, at=shell.clock()
         )
-        written = await tenants.create(cause(request, caller), tenant_id, command)
+        first = None
         if body.admin is not None:
-            await accounts.register(
-                email=body.admin.email,
-                password=body.admin.password,
-                name=body.admin.name,
-                role=policy.ADMIN,
-                tenant_id=tenant_id,
-                by=caller.user_id,
+            first = await accounts.first_admin(
+                email=body.admin.email, password=body.admin.password, name=body.admin.name
             )
-    return _shown(written, 201, {"Location": f"{API}/tenants/{tenant_id}"})
+        written = await tenants.create(cause(request, caller), tenant_id, command, first, shape=_created)
+    return kept(request, _created(written), visible=written.visible)
 
 
 @router.put("/me/settings", summary="Replace the settings of one's own tenant", response_model=dict[str, Any],
@@ -88,10 +84,9 @@ async def replace_settings(
             caller.tenant_id,
             lambda at: ChangeTenant(name=None, slug=None, settings=body, by=caller.user_id, at=at),
             expected_version(if_match),
+            shape=_settings,
         )
-    return answer(
-        written.tenant.settings, positions=written.positions, visible=written.visible, version=written.version
-    )
+    return kept(request, _settings(written), visible=written.visible)
 
 
 @router.put("/{id}", summary="Change a tenant", response_model=shapes.FullTenantShape, operation_id="replace_tenant",
@@ -115,8 +110,9 @@ async def edit(
             tenant_id,
             lambda at: body.command(caller.user_id, at),
             expected_version(if_match),
+            shape=_shown,
         )
-    return _shown(written, 200)
+    return kept(request, _shown(written), visible=written.visible)
 
 
 @router.delete("/{id}", status_code=204, summary="Delete a tenant", response_class=Response,
@@ -132,8 +128,9 @@ async def delete(
             tenant_id,
             lambda at: CloseTenant(reason=DELETED, by=caller.user_id, at=at),
             expected_version(if_match),
+            shape=_gone,
         )
-    return answer(None, status=204, positions=written.positions, visible=written.visible)
+    return kept(request, _gone(written), visible=written.visible)
 
 
 async def _operates(shell: Shell, caller: Principal) -> bool:
@@ -147,21 +144,30 @@ async def _demand(shell: Shell, caller: Principal, tenant_id: UUID) -> None:
         raise Problem(404, "tenant_not_found", "There is no such tenant.")
 
 
-def _shown(written: Written, status: int, headers: Mapping[str, str] | None = None) -> Response:
+def _shown(written: Written) -> Answer:
+    return made(_shape(written), positions=written.positions, version=written.version)
+
+
+def _created(written: Written) -> Answer:
+    location = f"{API}/tenants/{written.tenant_id}"
+    return made(_shape(written), status=201, positions=written.positions, version=written.version, location=location)
+
+
+def _settings(written: Written) -> Answer:
+    return made(written.tenant.settings, positions=written.positions, version=written.version)
+
+
+def _gone(written: Written) -> Answer:
+    return made(None, status=204, positions=written.positions)
+
+
+def _shape(written: Written) -> shapes.FullTenantShape:
     tenant = written.tenant
-    shape = shapes.FullTenantShape(
+    return shapes.FullTenantShape(
         id=written.tenant_id,
         name=tenant.name,
         slug=tenant.slug,
         settings=dict(tenant.settings),
         created_at=tenant.created_at,
         updated_at=tenant.updated_at,
-    )
-    return answer(
-        shape,
-        status=status,
-        positions=written.positions,
-        visible=written.visible,
-        version=written.version,
-        headers=headers,
     )

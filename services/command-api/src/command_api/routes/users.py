@@ -10,10 +10,11 @@ from command_api.accounts import Account
 from command_api.domain.user import EditUser
 from command_api.routes.auth import Identity, user_shape
 from command_api.routes.me import People
-from command_api.routes.shared import IfMatch, answer, cause, problems_of
+from command_api.routes.shared import IfMatch, cause, kept, made, problems_of
 from command_api.wire import CreateUserBody, EditUserBody
 from helpdesk.auth.http import having
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
@@ -39,8 +40,9 @@ async def create(request: Request, caller: Manager, accounts: Identity, body: Cr
             tenant_id=caller.tenant_id,
             by=caller.user_id,
             cause=cause(request, caller),
+            shape=_created,
         )
-    return _answer(account, 201, {"Location": f"{API}/users/{account.person.id}"})
+    return kept(request, _created(account), visible=account.visible)
 
 
 @router.put("/{id}", summary="Change an account", response_model=shapes.UserShape, operation_id="replace_user",
@@ -56,8 +58,8 @@ async def edit(
     active admin of a tenant stays one."""
     expected = expected_version(if_match)
     async with problems_of():
-        account = await users.edit(cause(request, caller), user_id, body.edit(caller.user_id), expected)
-    return _answer(account)
+        account = await users.edit(cause(request, caller), user_id, body.edit(caller.user_id), expected, shape=_shown)
+    return kept(request, _shown(account), visible=account.visible)
 
 
 @router.delete("/{id}", status_code=204, summary="Deactivate an account", response_class=Response,
@@ -74,16 +76,21 @@ async def deactivate(
             user_id,
             lambda at, others: EditUser(other_admins=others, by=by, at=at, enabled=False),
             expected,
+            shape=_gone,
         )
-    return answer(None, status=204, positions=account.positions, visible=account.visible)
+    return kept(request, _gone(account), visible=account.visible)
 
 
-def _answer(account: Account, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(
-        user_shape(account),
-        status=status,
-        positions=account.positions,
-        visible=account.visible,
-        version=account.version,
-        headers=headers,
+def _created(account: Account) -> Answer:
+    location = f"{API}/users/{account.person.id}"
+    return made(
+        user_shape(account), status=201, positions=account.positions, version=account.version, location=location
     )
+
+
+def _shown(account: Account) -> Answer:
+    return made(user_shape(account), positions=account.positions, version=account.version)
+
+
+def _gone(account: Account) -> Answer:
+    return made(None, status=204, positions=account.positions)

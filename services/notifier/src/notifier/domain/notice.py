@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from helpdesk.recorded import RecordedEvent
 
 
 class NoticeType(StrEnum):
@@ -34,6 +36,6 @@ class Notice:
     at: datetime
 
 
-def in_app_id(first_event_id: UUID, user_id: UUID) -> UUID:
+def in_app_id(first: RecordedEvent, user_id: UUID) -> UUID:
     """The id of the in-app notification that a command makes for a person: the same however often it is made."""
-    return uuid5(first_event_id, f"in_app/{user_id}")
+    return first.effect_id("in_app", user_id)

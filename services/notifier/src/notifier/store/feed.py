@@ -1,11 +1,16 @@
 """What people read and change: their own, within their tenant."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+import psycopg
+from psycopg.rows import class_row
+
 from helpdesk.auth.tokens import Principal
+from helpdesk.eventstore.idempotency import Answer, Key, complete, take
 from helpdesk.paging.cursor import Place
 from helpdesk.paging.order import Order
 from helpdesk.paging.page import Paging
@@ -13,6 +18,7 @@ from helpdesk.paging.window import Total, window
 from helpdesk.postgres.pool import Pool
 from helpdesk.postgres.tenant import Statement, Within, read
 from notifier.domain.notice import NoticeType
+from notifier.store import SCHEMA
 
 # One's own; an internal note only while one is staff: by the directory, or by the token where it does not know yet.
 _OWN: Final = """n.tenant_id = %(tenant)s and n.user_id = %(user)s
@@ -46,9 +52,8 @@ with n as (
     update notices.notification n set is_read = true where {_OWN} and not n.is_read returning n.id)
 select count(*) as total from n"""
 
-DELETE: Final = f"""
-with n as (delete from notices.notification n where {_OWN} and n.id = %(id)s returning n.id)
-select count(*) as total from n"""
+DELETE: Final = f"delete from notices.notification n where {_OWN} and n.id = %(id)s returning n.id"
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,21 @@ class NotificationRow:
     actor_name: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A notification that is gone."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UnderKey(Generic[R]):
+    """An idempotency key, and the answer that a changed row makes."""
+
+    key: Key
+    answer: Callable[[R], Answer]
+
+
 def page(reader: Principal, wanted: Filter, paging: Paging) -> Statement[NotificationRow]:
     """A page of the reader's notifications, and one more where there is one."""
     part = window(paging)
@@ -99,25 +119,39 @@ async def count(pool: Pool, within: Within, reader: Principal, wanted: Filter) -
     return rows[0].total
 
 
-# `read` sends one statement with its tenant in one transaction: one that changes rows is committed by it.
+async def mark_read(
+    pool: Pool, reader: Principal, id_: UUID, kept: UnderKey[NotificationRow] | None = None
+) -> NotificationRow | None:
+    """The notification, read from now on; None when it is not the reader's. Here and below: with `kept` KeyAnswered,
+    KeyReused, KeyInFlight."""
+    return await _changed(pool, reader, Statement(MARK_READ, NotificationRow, _of(reader) | {"id": id_}), kept)
 
 
-async def mark_read(pool: Pool, reader: Principal, id_: UUID) -> NotificationRow | None:
-    """The notification, read from now on; None when it is not the reader's."""
-    rows = await read(pool, reader.tenant_id, Statement(MARK_READ, NotificationRow, _of(reader) | {"id": id_}))
-    return rows[0] if rows else None
-
-
-async def mark_all_read(pool: Pool, reader: Principal) -> int:
+async def mark_all_read(pool: Pool, reader: Principal, kept: UnderKey[Total] | None = None) -> int:
     """How many became read."""
-    rows = await read(pool, reader.tenant_id, Statement(MARK_ALL_READ, Total, _of(reader)))
-    return rows[0].total
+    changed = await _changed(pool, reader, Statement(MARK_ALL_READ, Total, _of(reader)), kept)
+    return changed.total if changed else 0
 
 
-async def delete(pool: Pool, reader: Principal, id_: UUID) -> bool:
+async def delete(pool: Pool, reader: Principal, id_: UUID, kept: UnderKey[Deleted] | None = None) -> bool:
     """Whether there was one to delete."""
-    rows = await read(pool, reader.tenant_id, Statement(DELETE, Total, _of(reader) | {"id": id_}))
-    return rows[0].total > 0
+    return await _changed(pool, reader, Statement(DELETE, Deleted, _of(reader) | {"id": id_}), kept) is not None
+
+
+async def _changed(pool: Pool, reader: Principal, change: Statement[R], kept: UnderKey[R] | None) -> R | None:
+    """The row that a change returns; None when it found nothing to change, and then no answer is kept."""
+    if kept is None:  # one statement with its tenant in one round trip, which is one transaction
+        rows = await read(pool, reader.tenant_id, change)
+        return rows[0] if rows else None
+    async with pool.connection() as connection, connection.transaction():
+        await take(connection, SCHEMA, reader.tenant_id, kept.key)
+        cursor = connection.cursor(row_factory=class_row(change.row))
+        await cursor.execute(change.sql, change.params)
+        row = await cursor.fetchone()
+        if row is None:
+            raise psycopg.Rollback  # which ends the block, and the key is free
+        await complete(connection, SCHEMA, reader.tenant_id, kept.key, kept.answer(row))
+    return row
 
 
 def _of(reader: Principal) -> dict[str, Any]:

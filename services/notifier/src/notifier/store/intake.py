@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from helpdesk.folds.user import Standing
 from helpdesk.postgres.pool import Connection
-from helpdesk.recorded import Stream
+from helpdesk.recorded import RecordedEvent, Stream
 from notifier.domain.notice import Notice, in_app_id
 from notifier.domain.person import Person
 from notifier.domain.ticket import Ticket
@@ -61,7 +61,11 @@ FORGET: Final = (
     "delete from notices.person where tenant_id = %s",
     "delete from notices.closed_tenant where tenant_id = %s",
     "delete from notices.audit where tenant_id = %s",
+    "delete from notices.idempotency where tenant_id = %s",
 )
+
+# Kept answers quote what was told: they go as they do where events are redacted (docs/operators/privacy.md).
+EMPTY_ANSWERS: Final = "update notices.idempotency set body = null where tenant_id = %s and body is not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +146,15 @@ async def roles(connection: Connection, people: Collection[tuple[UUID, UUID]]) -
     return found
 
 
-async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID, RecordedEvent, Notice]]) -> None:
     """Insert in-app notifications, given as (tenant, the command's first event, notice); one that stands is kept."""
     if not rows:
         return
     columns = (
         [tenant_id for tenant_id, _, _ in rows],
-        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [in_app_id(first, notice.user_id) for _, first, notice in rows],
         [notice.user_id for _, _, notice in rows],
-        [event_id for _, event_id, _ in rows],
+        [first.event_id for _, first, _ in rows],
         [notice.type.value for _, _, notice in rows],
         [notice.title for _, _, notice in rows],
         [notice.message for _, _, notice in rows],
@@ -162,17 +166,22 @@ async def write_notifications(connection: Connection, rows: Sequence[tuple[UUID,
     await connection.execute(WRITE_NOTIFICATIONS, columns)
 
 
-async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID, UUID, Notice]]) -> None:
+async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID, RecordedEvent, Notice]]) -> None:
     """Write the texts of those of these notifications anew that stand; none comes into being."""
     columns = (
         [tenant_id for tenant_id, _, _ in rows],
-        [in_app_id(event_id, notice.user_id) for _, event_id, notice in rows],
+        [in_app_id(first, notice.user_id) for _, first, notice in rows],
         [notice.type.value for _, _, notice in rows],
         [notice.title for _, _, notice in rows],
         [notice.message for _, _, notice in rows],
         [Jsonb(dict(notice.data)) for _, _, notice in rows],
     )
     await connection.execute(REWORD, columns)
+
+
+async def empty_answers(connection: Connection, tenant_id: UUID) -> None:
+    """Destroy what the tenant's people were answered under their keys."""
+    await connection.execute(EMPTY_ANSWERS, (tenant_id,))
 
 
 async def forget(connection: Connection, tenant_id: UUID) -> None:

@@ -1,4 +1,4 @@
--- Who reads the views enters by this (docs/adr/0026-who-may-act-at-once.md): it binds the transaction to the caller's tenant,
+-- Who reads the views enters by this (docs/adr/0028-who-may-act-at-once.md): it binds the transaction to the caller's tenant,
 -- and answers whether the caller is still who they are believed to be, by a token that was issued at `p_issued`, with
 -- `p_role`. The same rule as `helpdesk.auth.standing.judged`; a test compares them. One function, so that a read pays for
 -- no more statements than before.

@@ -16,6 +16,7 @@ from helpdesk.http.wire import Id
 from helpdesk.paging.cursor import list_name
 from helpdesk.paging.listing import Listing, enveloped
 from helpdesk.paging.page import Bare
+from helpdesk.storage import presign
 from query_api.reading import Read, Reading, documented
 from query_api.routes.access import demand
 from query_api.views import attachments, tickets
@@ -73,13 +74,15 @@ async def address(reading: Read, ticket_id: TicketId, attachment_id: AttachmentI
     },
 )
 async def follow(reading: Read, ticket_id: TicketId, attachment_id: AttachmentId) -> Response:
-    """The `fileUrl` of an attachment: it lasts, and asks each time whether the caller sees the ticket."""
-    location = await _signed(reading, ticket_id, attachment_id)
+    """The `fileUrl` of an attachment: it lasts, and asks each time whether the caller sees the ticket. The signed
+    address is good for the method that asked, GET or HEAD: the file store signs no two."""
+    method: presign.ReadMethod = "HEAD" if reading.request.scope["original_method"] == "HEAD" else "GET"
+    location = await _signed(reading, ticket_id, attachment_id, method)
     body = dumps(DownloadShape(download_url=location))
     return Response(body, 302, media_type="application/json", headers={"Location": location, **_SECRET})
 
 
-async def _signed(reading: Reading, ticket_id: UUID, attachment_id: UUID) -> str:
+async def _signed(reading: Reading, ticket_id: UUID, attachment_id: UUID, method: presign.ReadMethod = "GET") -> str:
     head = tickets.head(reading.tenant_id, ticket_id)
     found, files = await reading.read(head, attachments.one(reading.tenant_id, ticket_id, attachment_id))
     demand(found, reading.sight)
@@ -87,7 +90,8 @@ async def _signed(reading: Reading, ticket_id: UUID, attachment_id: UUID) -> str
         raise Problem(404, "attachment_not_found", "The ticket has no such file.")
     row: AttachmentRow = files[0]
     mime_type = row.mime_type or UNKNOWN_TYPE
-    return reading.sources.files.signer.download(attachments.key(row), row.filename, mime_type, utc_now())
+    signer = reading.sources.files.signer
+    return signer.download(attachments.key(row), row.filename, mime_type, utc_now(), method)
 
 
 def _listing(reading: Reading, ticket_id: UUID) -> Listing[AttachmentRow]:

@@ -114,11 +114,14 @@ def allowed(known: list[Address], path: str) -> list[str]:
     # `/tickets/stats` is no `/tickets/{id}`: the address that leaves the least open is meant.
     least = min((address.template.count("{") for address in matching), default=0)
     found = {method for address in matching if address.template.count("{") == least for method in address.methods}
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+    if "GET" in found:
+        found.add("HEAD")
+    return sorted(found | {"OPTIONS"}) if found else []
 
 
 class Unknown:
-    """The last door: every address or method without a route. 404, or 405 with what is allowed there."""
+    """The last door: every address or method without a route. 404, or what is allowed there: with 204 for who asks for
+    nothing else (OPTIONS), with 405 for others."""
 
     def __init__(self) -> None:
         self._known = addresses(orjson.loads(merged()))
@@ -127,6 +130,8 @@ class Unknown:
         """Answer by what the merged document knows of the path."""
         request = Request(scope)
         methods = allowed(self._known, scope["path"])
+        if methods and request.method == "OPTIONS":
+            return await Response(status_code=204, headers={"Allow": ", ".join(methods)})(scope, receive, send)
         problem = Problem(404, "not_found", "There is nothing at this address.")
         if methods and request.method not in methods:
             problem = Problem(
@@ -135,4 +140,4 @@ class Unknown:
                 f"{request.method} is not allowed here.",
                 headers={"Allow": ", ".join(methods)},
             )
-        await answer(request, problem)(scope, receive, send)
+        return await answer(request, problem)(scope, receive, send)

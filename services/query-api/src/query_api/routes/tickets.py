@@ -32,7 +32,7 @@ TicketId = Annotated[Id, Path(description="The ticket's id.")]
     "",
     summary="List tickets",
     responses={**documented(list[ListedTicket] | TicketPage), **problems(400, 401, 503)},
-    openapi_extra=access("tickets:read", Rate.READS),
+    openapi_extra=access("tickets:read", Rate.READS, searched_by=("q", "search")),
 )
 async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) -> Response:
     """A bare array, newest first; with a paging parameter a page. A USER sees their own."""
@@ -45,7 +45,7 @@ async def list_tickets(reading: Read, query: Annotated[TicketQuery, Query()]) ->
     "/stats",
     summary="Count tickets",
     responses={**documented(Stats), **problems(400, 401, 503)},
-    openapi_extra=access("tickets:read", Rate.READS),
+    openapi_extra=access("tickets:read", Rate.READS, searched_by=("q",)),
 )
 async def count_tickets(reading: Read, query: Annotated[StatsQuery, Query()]) -> Response:
     """The tickets that the caller may see, by status and by priority; every word is there, zero included."""
@@ -75,7 +75,7 @@ async def export_tickets(reading: Read, query: Annotated[ExportQuery, Query()]) 
 @router.get("/bulk-update", include_in_schema=False, openapi_extra=access("tickets:read", Rate.READS))
 async def bulk_update(reading: Read) -> Response:
     """Another service's, and for POST alone; a static path is no ticket's id (contract §6)."""
-    raise Problem(405, "method_not_allowed", "Only POST is allowed here.", headers={"Allow": "POST"})
+    raise Problem(405, "method_not_allowed", "Only POST is allowed here.", headers={"Allow": "OPTIONS, POST"})
 
 
 @router.get(

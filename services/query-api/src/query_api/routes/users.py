@@ -33,7 +33,7 @@ UserId = Annotated[Id, Path(description="The account's id.")]
     "",
     summary="List people",
     responses={**documented(UserPage), **problems(400, 401, 403, 404, 503)},
-    openapi_extra=access(RIGHT, Rate.READS),
+    openapi_extra=access(RIGHT, Rate.READS, searched_by=("search",)),
 )
 async def list_users(reading: Read, query: Annotated[UserQuery, Query()]) -> Response:
     """The people of one's own tenant, oldest first, always in an envelope. The operator may name another tenant."""

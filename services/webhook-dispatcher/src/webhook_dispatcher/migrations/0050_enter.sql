@@ -1,4 +1,4 @@
--- Whoever calls enters by this (docs/adr/0026-who-may-act-at-once.md): it binds the transaction to the caller's tenant, and
+-- Whoever calls enters by this (docs/adr/0028-who-may-act-at-once.md): it binds the transaction to the caller's tenant, and
 -- answers whether the caller is still who they are believed to be, by a token that was issued at `p_issued`, with `p_role`.
 create function webhooks.enter(p_tenant uuid, p_user uuid, p_issued timestamptz, p_role text) returns boolean
 language plpgsql as $$

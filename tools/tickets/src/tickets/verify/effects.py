@@ -129,8 +129,8 @@ def _told(ticket: _Ticket) -> Iterator[tuple[UUID, tuple[UUID, UUID]]]:
             state = evolve(state, ticket.id, event)
         if state is not None:
             for notice in retold(events, state):
-                first = command[0].event_id
-                yield in_app_id(first, notice.user_id), (first, notice.user_id)
+                first = command[0]
+                yield in_app_id(first, notice.user_id), (first.event_id, notice.user_id)
 
 
 def _tickets(

@@ -1,0 +1,65 @@
+"""Counters that all replicas share, in PostgreSQL: each call is one question, answered by the database's clock."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from psycopg_pool import PoolClosed
+
+from helpdesk.postgres.migrate import Migrations
+from helpdesk.postgres.pool import UNAVAILABLE, Pool, open_pool
+from helpdesk.tasks import pause
+
+MIGRATIONS: Final = Migrations("helpdesk.postgres.migrations", "limits")
+ANSWERED_WITHIN_S: Final = 0.5
+"""Who waits longer for a counter is not counted."""
+FORGET_EVERY_S: Final = 600.0
+TAKE: Final = "select fits, before, before_s, calls, calls_s from limits.take(%s, %s, %s)"
+CLEAR: Final = "delete from limits.counter where key = %s"
+FORGET: Final = "delete from limits.counter where expires_at <= clock_timestamp()"
+
+
+class Shared:
+    """The counters at `dsn` (the login `limiter`). They can be asked while `run` runs.
+
+    `take` and `clear` raise `pool.UNAVAILABLE` or TimeoutError when the database cannot be asked.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pool: Pool | None = None
+
+    async def run(self) -> None:
+        """Hold the connections, and forget what counts no more, until cancelled."""
+        async with AsyncExitStack() as stack:
+            self._pool = await stack.enter_async_context(
+                open_pool(self._dsn, name="limiter", max_size=4, durable=False)
+            )
+            while True:
+                try:
+                    async with self._pool.connection() as connection:
+                        await connection.execute(FORGET)
+                except UNAVAILABLE:
+                    pass  # next time
+                await pause(FORGET_EVERY_S)
+
+    async def take(self, key: str, limit: int, window_s: int) -> tuple[bool, tuple[int, float, int, float]]:
+        """Whether one call more fits, which is counted then; and the counts, as `helpdesk.http.limits.standing` takes
+        them."""
+        async with asyncio.timeout(ANSWERED_WITHIN_S), self._opened().connection() as connection:
+            row = await (await connection.execute(TAKE, (key, limit, window_s))).fetchone()
+        if row is None:
+            raise RuntimeError("limits.take returned nothing")
+        fits, *counted = row
+        before, before_s, calls, calls_s = counted
+        return fits, (before, before_s, calls, calls_s)
+
+    async def clear(self, key: str, window_s: int) -> None:
+        """Count this key anew from nothing."""
+        async with asyncio.timeout(ANSWERED_WITHIN_S), self._opened().connection() as connection:
+            await connection.execute(CLEAR, (key,))
+
+    def _opened(self) -> Pool:
+        if self._pool is None:
+            raise PoolClosed("nobody runs the counters")
+        return self._pool

@@ -1,0 +1,1 @@
+"""The schema `limits`, numbered; a file that was applied never changes."""
