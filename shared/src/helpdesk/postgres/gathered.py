@@ -41,8 +41,8 @@ async def gathered(connection: Connection) -> AsyncIterator[None]:
         async with connection.pipeline():
             yield
     except BaseException:
-        # The server skips what stands behind a statement that fails. What was to be prepared there the driver would take
-        # for prepared, and every later use of it on this connection would fail. (A rollback forgets it as well.)
+        # The server skips what stands behind a statement that fails. What was to be prepared there the driver would
+        # believe to be, and every later use of it on this connection would fail. (A rollback forgets it as well.)
         connection._prepared.clear()
         raise
 
