@@ -54,6 +54,7 @@ async def test_whose_token_has_ended_learns_nothing_else(views: Views) -> None:
             (f"/tickets/{person.id}", {}),
             ("/tickets/nothing", {}),
             ("/tickets", {"limit": "many"}),
+            ("/tickets", {"page": ["1", "2"]}),
             ("/tickets/bulk-update", {}),
             ("/users", {}),
             ("/auth/me", {}),

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from helpdesk.auth.standing import Known
 from helpdesk.auth.tokens import Principal
-from helpdesk.http.judged import Entrance, Judged
+from helpdesk.http.judged import Entrance, Judged, mark_mistaken
 from helpdesk.postgres.pool import open_pool
 
 ADA = Principal(UUID(int=1), UUID(int=2), "AGENT", datetime(2026, 1, 1, tzinfo=UTC))
@@ -53,3 +54,18 @@ async def test_who_calls_without_a_token_is_not_judged() -> None:
 
     answer = await asked(answering(nobody))
     assert (answer.status_code, answer.text) == (200, "secret")
+
+
+async def test_what_was_noted_of_an_answer_for_somebody_else_does_not_stay_with_the_request() -> None:
+    """The audit would give the reason of a refusal that never was."""
+    reasons: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reasons.append(scope.get("reason"))
+        if len(reasons) == 1:
+            scope["reason"] = "not_allowed"
+            mark_mistaken(Request(scope))
+        await PlainTextResponse("theirs")(scope, receive, send)
+
+    assert (await asked(Judged(app))).text == "theirs"
+    assert reasons == [None, None]

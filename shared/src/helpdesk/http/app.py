@@ -71,7 +71,7 @@ def edge(app: FastAPI) -> ASGIApp:
     limiter: Limiter | None = getattr(app.state, "limiter", None)
     replays: Replays | None = getattr(app.state, "replays", None)
     routes = Routes(app)
-    layered: ASGIApp = Timed(Judged(Repeated(app, routes)))
+    layered: ASGIApp = Timed(Judged(Repeated(app, routes, app.state)))
     if replays:
         layered = Keeping(layered, replays)
     layered = Audited(layered, app.state)

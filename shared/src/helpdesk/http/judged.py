@@ -63,10 +63,9 @@ class Entrance:
     async def __call__(self, scope: Scope, signed: Principal) -> Principal:
         """The caller as they are believed to be, where they read; else as they are. `entry_of` has their entry."""
         caller = judged(signed, self._last.get((signed.tenant_id, signed.user_id)))
-        if caller is not None:
+        if caller is not None and _AT_ONCE not in scope:
             entry = self._open(scope, caller)
-            reads = scope["method"] in _READS and _AT_ONCE not in scope
-            if reads or await enters(self._pool, entry):
+            if scope["method"] in _READS or await enters(self._pool, entry):
                 return caller
         scope.pop(_ENTRY, None)  # a refusal from here on is the last word
         caller = await self._asking(scope, signed)
@@ -100,7 +99,7 @@ class Judged:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        wrong, unknown = False, False
+        wrong, unknown, before = False, False, dict(scope)
 
         async def checking(message: Message) -> None:
             nonlocal wrong, unknown
@@ -114,8 +113,8 @@ class Judged:
 
         await self._app(scope, receive, checking)
         if wrong:
-            scope.pop(_MISTAKEN, None)
-            scope[_AT_ONCE] = True
+            scope.clear()  # nothing that was noted on the way holds for who they are, such as the reason of a refusal
+            scope.update(before, **{_AT_ONCE: True})
             return await self._app(scope, receive, send)
         if unknown:
             return await problem.answer(Request(scope), problem.unavailable())(scope, receive, send)
