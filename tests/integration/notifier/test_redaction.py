@@ -1,17 +1,21 @@
 """Redact and purge at the notifier: the words are made anew, nobody is told anything twice, a purged tenant is gone."""
 
+import asyncio
 from uuid import uuid4
 
 from helpdesk.consistency import Position
 from helpdesk.events.operations import PLATFORM, TenantPurged
 from helpdesk.eventstore import erasure
+from helpdesk.eventstore.idempotency import Answer, Key, complete, take
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.postgres.pool import open_pool
 from helpdesk.recorded import Metadata, Stream
 from integration.notifier.world import World, assigned, commented, now, resolved
+from notifier.store import feed
 
 SECRET = "Jane's number is 0123-456"
 NOBODY = Metadata(None, None, None)
+WAITING = "select 1 from pg_locks where locktype = 'advisory' and not granted"
 
 
 async def redact(world: World, stream: Stream) -> None:
@@ -53,6 +57,27 @@ async def test_what_was_answered_under_a_key_is_not_given_with_the_old_words(wor
     await redact(world, stream)
     again = await world.ask("PUT", agent, f"/{one['id']}/read", **under)
     assert (again.status_code, again.json()["reason"]) == (409, "idempotency_answer_redacted")
+
+
+async def test_an_answer_that_is_being_made_during_a_redaction_does_not_keep_the_old_name(world: World) -> None:
+    agent = await world.person("AGENT")
+    boss = await world.register(world.stranger("ADMIN", agent.tenant_id), name="Jane")
+    await world.ticket(boss, assignee=agent)
+    (one,) = await world.get(agent)
+    assert "Jane" in str(one)
+    key = Key(str(agent.id), "PUT", f"/api/v1/notifications/{one['id']}/read", "k", b"")
+    whose = {"tenant": agent.tenant_id, "user": agent.id, "role": agent.role, "id": one["id"]}
+    async with open_pool(world.settings.notifier_database_url, name="test") as pool, pool.connection() as connection:
+        async with connection.transaction():
+            await take(connection, "notices", agent.tenant_id, key)
+            row = await (await connection.execute(feed.MARK_READ, whose)).fetchone()
+            assert "Jane" in repr(row)
+            redacting = asyncio.create_task(redact(world, Stream(agent.tenant_id, "user", boss.id)))
+            while not redacting.done() and not await world.sql(WAITING):
+                await asyncio.wait({redacting}, timeout=0.05)
+            await complete(connection, "notices", agent.tenant_id, key, Answer(200, repr(row).encode(), '"v0"'))
+        await redacting
+    assert await world.sql(f"select body from notices.idempotency where tenant_id = '{agent.tenant_id}'") == [(None,)]
 
 
 async def test_a_notification_that_was_deleted_does_not_come_back(world: World) -> None:

@@ -58,9 +58,10 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make the words anew that were made from a stream which reads differently now (a redaction), from its `history` up
     to the version of its guard. Nobody is told anything new.
     """
+    tenant_id = history.stream.tenant_id
+    await intake.hold_answers(connection, tenant_id)  # first: who is being answered may wait for rows that change here
     await remember_closed(connection, [history], SCHEMA)
     await intake.write_people(connection, _people([history], {}))
-    tenant_id = history.stream.tenant_id
     if history.stream.type == "ticket":
         steps = list(_steps(history, None))
         await intake.write_tickets(connection, {step.stream: step.ticket for step in steps})
@@ -68,7 +69,7 @@ async def refold(connection: Connection, history: StreamBatch) -> None:
             connection,
             [(tenant_id, step.first, notice) for step in steps for notice in retold(step.events, step.ticket)],
         )
-    await intake.empty_answers(connection, tenant_id)  # last: rows that were being answered are waited for until here
+    await intake.empty_answers(connection, tenant_id)
 
 
 def _people(batches: Sequence[StreamBatch], known: Mapping[Stream, Person]) -> dict[Stream, Person]:

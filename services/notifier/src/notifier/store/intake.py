@@ -64,7 +64,9 @@ FORGET: Final = (
     "delete from notices.idempotency where tenant_id = %s",
 )
 
-# Kept answers quote what was told: they go as they do where events are redacted (docs/operators/privacy.md).
+# Kept answers quote what was told: they go as they do where events are redacted (docs/operators/privacy.md). Whoever
+# takes a key shares this lock.
+HOLD_ANSWERS: Final = "select pg_advisory_xact_lock(hashtextextended('notices.answers/' || %s::uuid, 0))"
 EMPTY_ANSWERS: Final = "update notices.idempotency set body = null where tenant_id = %s and body is not null"
 
 
@@ -177,6 +179,11 @@ async def reword_notifications(connection: Connection, rows: Sequence[tuple[UUID
         [Jsonb(dict(notice.data)) for _, _, notice in rows],
     )
     await connection.execute(REWORD, columns)
+
+
+async def hold_answers(connection: Connection, tenant_id: UUID) -> None:
+    """Wait for the answers under keys that the tenant's people are being given; new ones wait for this transaction."""
+    await connection.execute(HOLD_ANSWERS, (tenant_id,))
 
 
 async def empty_answers(connection: Connection, tenant_id: UUID) -> None:
