@@ -30,8 +30,9 @@ from helpdesk.events.ticket import CommentAdded, CommentEdited, TicketAssigned, 
 from helpdesk.events.user import UserRegistered
 from helpdesk.events.webhook import WebhookEndpointCreated
 from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import open_pool
-from helpdesk.recorded import Stream, event_id_of
+from helpdesk.recorded import Stream, event_id_of, former_event_id_of
 from integration.engine.rig import (
     NOBODY,
     NOON,
@@ -302,6 +303,17 @@ def test_one_thing_that_is_wrong_is_found(copy: Callable[[], str], what: str) ->
     outcome = outcomes(dsn, invariant)[invariant]
     assert outcome.wrong > 0
     assert words in str(outcome), str(outcome)
+
+
+def test_events_whose_ids_were_made_before_version_7_hold(copy: Callable[[], str]) -> None:
+    dsn, command = copy(), new_id()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update events.event set command_id = %s, event_id = %s where stream_id = %s and version = 1",
+            (command, former_event_id_of(command, 1), FOREIGN.id),
+        )
+    assert outcomes(dsn, "I1")["I1"].wrong == 0
 
 
 def test_a_consumer_that_is_behind_is_told_and_no_fault(copy: Callable[[], str]) -> None:

@@ -9,7 +9,7 @@ import orjson
 from psycopg import sql
 
 from helpdesk import digests, wire
-from helpdesk.recorded import event_id_of
+from helpdesk.recorded import event_id_of, former_event_id_of
 from tickets.verify.report import EXAMPLES, Outcome
 from tickets.verify.snapshot import SCHEMAS, Snapshot, named
 
@@ -79,7 +79,7 @@ def _along_the_feed(snapshot: Snapshot, schema: str, table: sql.Composable, outc
         command = command_id
         if command is None and last and (last[0], last[1], last[3]) == (tenant, xid, ordinal - 1):
             command = last[2]
-        if command is None or event_id != event_id_of(command, ordinal):
+        if command is None or not _is_made_of(event_id, command, ordinal):
             command = (
                 _among(restored.get((tenant, ordinal - 1), ()), event_id, ordinal) if xid == RESTORED_XID else None
             )
@@ -93,7 +93,11 @@ def _along_the_feed(snapshot: Snapshot, schema: str, table: sql.Composable, outc
 
 
 def _among(commands: Iterable[UUID], event_id: UUID, ordinal: int) -> UUID | None:
-    return next((command for command in commands if event_id_of(command, ordinal) == event_id), None)
+    return next((command for command in commands if _is_made_of(event_id, command, ordinal)), None)
+
+
+def _is_made_of(event_id: UUID, command: UUID, ordinal: int) -> bool:
+    return event_id in (event_id_of(command, ordinal), former_event_id_of(command, ordinal))
 
 
 def _texts(snapshot: Snapshot, schema: str, table: sql.Composable, outcome: Outcome) -> None:
