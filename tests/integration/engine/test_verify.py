@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 import notifier.app
 import projector.app
@@ -50,7 +51,7 @@ from projector.settings import ProjectorSettings
 from tickets.verify import bus
 from tickets.verify.report import INVARIANTS, Outcome
 from tickets.verify.run import verify
-from tickets.verify.snapshot import NotAllowed
+from tickets.verify.snapshot import NotAllowed, snapshot
 from webhook_dispatcher.settings import WebhookMigrateSettings
 
 TENANT, OTHER, GONE = UUID(int=31), UUID(int=32), UUID(int=33)
@@ -224,6 +225,14 @@ SPOILT = {
     "a title was changed": (
         "I1", f"update events.event set data = replace(data::text, 'Ticket 1', 'Other')::json "
         f"where stream_id = {FIRST} and version = 1", "title was changed after it was written"),
+    "a title was changed as if it had been redacted": (
+        "I1", "update events.event set data = replace(data::text, 'Ticket 1', 'Other')::json, "
+        f"metadata = (metadata::jsonb - 'salt')::json where stream_id = {FIRST} and version = 1",
+        "has lost the salt"),
+    "a title was changed and its digests are gone": (
+        "I1", "update events.event set data = replace(data::text, 'Ticket 2', 'Other')::json, "
+        f"metadata = (metadata::jsonb - 'salt' - 'digests')::json where stream_id = {SECOND} and version = 1",
+        "has lost the salt or the digests"),
     "a number without a ticket": (
         "I2", f"insert into events.ticket_number values ('{TENANT}', 99, gen_random_uuid())",
         "has no event that made it"),
@@ -314,6 +323,14 @@ def test_events_whose_ids_were_made_before_version_7_hold(copy: Callable[[], str
             (command, former_event_id_of(command, 1), FOREIGN.id),
         )
     assert outcomes(dsn, "I1")["I1"].wrong == 0
+
+
+def test_a_rebuild_waits_with_its_switch_for_whoever_verifies(copy: Callable[[], str]) -> None:
+    dsn = copy()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("set lock_timeout = 200")
+        with snapshot(dsn), pytest.raises(LockNotAvailable), connection.transaction():
+            connection.execute("alter table views.people rename to people__former")
 
 
 def test_a_consumer_that_is_behind_is_told_and_no_fault(copy: Callable[[], str]) -> None:
