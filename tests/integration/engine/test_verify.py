@@ -409,19 +409,30 @@ async def _values(one: Engine) -> list[tuple[bytes, bytes, int]]:
 
 
 async def _bus(one: Engine, records: list[tuple[bytes, bytes, int]]) -> Outcome:
-    """What the check says of these records in a topic of their own, which the checkpoints say was filled."""
+    """What the check says of these records in a topic of their own."""
     async with topic(one) as other:
         producer: AIOKafkaProducer = other.producer
         for key, value, partition in records:
             await producer.send_and_wait(other.name, key=key, value=value, partition=partition)
-        await one.sql(
-            """insert into events.relay_checkpoint
-               select (jsonb_populate_record(c, jsonb_build_object('name', %s::text))).*
-               from events.relay_checkpoint c where name = %s""",
-            other.name,
-            one.topic,
-        )
-        return await asyncio.to_thread(bus.check, one.admin_dsn, one.bootstrap, [("events", other.name)])
+        return await _sent_to(one, other.name)
+
+
+async def _sent_to(one: Engine, name: str) -> Outcome:
+    """What the check says of a topic which the checkpoints say was filled."""
+    await one.sql(
+        """insert into events.relay_checkpoint
+           select (jsonb_populate_record(c, jsonb_build_object('name', %s::text))).*
+           from events.relay_checkpoint c where name = %s""",
+        name,
+        one.topic,
+    )
+    return await asyncio.to_thread(bus.check, one.admin_dsn, one.bootstrap, [("events", name)])
+
+
+async def test_a_topic_that_is_gone_is_missed(world: Engine) -> None:
+    outcome = await _sent_to(world, f"{world.topic}-gone")
+    assert outcome.wrong == 27
+    assert "is not there, and 27 events were sent to it" in str(outcome)
 
 
 async def test_kafka_holds_what_the_store_holds(world: Engine) -> None:
