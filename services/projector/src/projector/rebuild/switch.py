@@ -119,6 +119,7 @@ def _exchange(
         return False  # the projector was fast meanwhile: let it go, catch up without it
     if checked is not None:
         _demand_equal(connection, rebuild, suffix, [*checked, *moved])
+    tables.hold(connection, swapped(rebuild), suffix)
     for table in swapped(rebuild):
         tables.demand_same_shape(connection, table, suffix)
         tables.exchange(connection, table, suffix)
