@@ -1,6 +1,7 @@
 """Several statements that go to the server in one packet: what a read and a small batch are sent by."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import psycopg
 import pytest
@@ -59,6 +60,19 @@ async def test_a_transaction_is_whole_or_nothing(connection: Connection, togethe
             raise KeyError
     rows = await (await connection.execute("select id from line")).fetchall()
     assert rows == [(1,)]
+
+
+@pytest.mark.parametrize("fails_at", range(8))
+async def test_what_stands_behind_a_statement_that_fails_can_be_asked_again(
+    connection: Connection, fails_at: int
+) -> None:
+    """Whichever time it is at which the driver prepares it."""
+    for n in range(8):
+        with pytest.raises(psycopg.errors.DivisionByZero) if n == fails_at else nullcontext():
+            async with gathered(connection):
+                await connection.execute("select 1 / %s", (int(n != fails_at),))
+                last = await connection.execute("select %s::int + 1", (n,))
+            assert await last.fetchone() == (n + 1,)
 
 
 async def test_more_than_a_socket_holds_goes_there_and_comes_back(connection: Connection) -> None:

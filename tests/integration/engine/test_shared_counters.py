@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import pytest_asyncio
 
+from faults.proxy import proxy
 from helpdesk.http.limits import Limiter
 from helpdesk.postgres import counts
 from helpdesk.postgres.migrate import migrate
@@ -92,6 +94,8 @@ async def test_the_window_before_counts_as_far_as_it_reaches_in(dsn: str) -> Non
         assert 0 < before_s <= 3600 < calls_s <= 7200
         await connection.execute("update limits.counter set number = number - 2 where key = 'w'")
         assert (await take(3600))[1:4] == (0, 0, 1)
+        await connection.execute("update limits.counter set number = number + 24, calls = 10 where key = 'w'")
+        assert (await take(3600))[:4] == (True, 0, 0, 1)  # a clock was set back
 
 
 async def test_nobody_is_refused_or_kept_waiting_while_the_store_is_away() -> None:
@@ -101,6 +105,14 @@ async def test_nobody_is_refused_or_kept_waiting_while_the_store_is_away() -> No
         begun = time.monotonic()
         assert [await limiter.count("writes", "ada") for _ in range(200)] == [None] * 200
         assert time.monotonic() - begun < 5
+
+
+async def test_nobody_waits_for_a_store_that_has_fallen_silent(dsn: str) -> None:
+    async with proxy(urlsplit(dsn).port or 5432) as between, replica(between.instead_of(dsn)) as limiter:
+        between.cut_silently()
+        begun = time.monotonic()
+        assert await limiter.count("writes", "ada") is None
+        assert time.monotonic() - begun < 2
 
 
 async def test_only_the_login_that_counts_sees_the_counters(dsn: str, servers: Servers) -> None:

@@ -51,6 +51,13 @@ async def test_a_clock_that_is_set_back_forgives_nobody(clock: Clock) -> None:
     assert not (await counters.take("a", 1, HOUR))[0]
 
 
+async def test_a_clock_that_is_set_back_by_more_keeps_nobody_out_until_it_is_there_again(clock: Clock) -> None:
+    counters = InMemory()
+    await counters.take("a", 1, HOUR)
+    clock.now -= 24 * HOUR
+    assert [(await counters.take("a", 1, HOUR))[0] for _ in range(2)] == [True, False]
+
+
 async def test_who_has_not_called_for_long_takes_no_room(clock: Clock) -> None:
     counters = InMemory()
     for hour in range(20):

@@ -63,7 +63,7 @@ class InMemory:
         if counter is None:
             self._make_room()
             counter = self._counters[key] = _Counter(window_s, this)
-        elif counter.number < this:
+        elif not this <= counter.number <= this + 1:  # set back further, a clock would keep its callers out for as long
             counter.before = counter.calls if counter.number == this - 1 else 0
             counter.number, counter.calls = this, 0
         left = window_s - passed

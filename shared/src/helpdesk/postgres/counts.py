@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final
 
 from psycopg_pool import PoolClosed
 
@@ -28,6 +28,7 @@ class Shared:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pool: Pool | None = None
+        self._given_up: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Hold the connections, and forget what counts no more, until cancelled."""
@@ -46,8 +47,7 @@ class Shared:
     async def take(self, key: str, limit: int, window_s: int) -> tuple[bool, tuple[int, float, int, float]]:
         """Whether one call more fits, which is counted then; and the counts, as `helpdesk.http.limits.standing` takes
         them."""
-        async with asyncio.timeout(ANSWERED_WITHIN_S), self._opened().connection() as connection:
-            row = await (await connection.execute(TAKE, (key, limit, window_s))).fetchone()
+        row = await self._ask(TAKE, (key, limit, window_s))
         if row is None:
             raise RuntimeError("limits.take returned nothing")
         fits, *counted = row
@@ -56,8 +56,27 @@ class Shared:
 
     async def clear(self, key: str, window_s: int) -> None:
         """Count this key anew from nothing."""
-        async with asyncio.timeout(ANSWERED_WITHIN_S), self._opened().connection() as connection:
-            await connection.execute(CLEAR, (key,))
+        await self._ask(CLEAR, (key,))
+
+    async def _ask(self, sql: str, params: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """The answer's row. Nobody waits for an asking to end that is given up: where the server is silent, that takes
+        the driver seconds."""
+        task = asyncio.create_task(self._asked(sql, params))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=ANSWERED_WITHIN_S)
+        finally:
+            if not task.done():
+                self._given_up.add(task)
+                task.add_done_callback(self._given_up.discard)
+                task.cancel()
+        if not done:
+            raise TimeoutError
+        return task.result()
+
+    async def _asked(self, sql: str, params: tuple[object, ...]) -> tuple[Any, ...] | None:
+        async with self._opened().connection() as connection:
+            cursor = await connection.execute(sql, params)
+            return await cursor.fetchone() if cursor.description else None
 
     def _opened(self) -> Pool:
         if self._pool is None:

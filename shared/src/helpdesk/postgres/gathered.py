@@ -37,8 +37,14 @@ async def gathered(connection: Connection) -> AsyncIterator[None]:
     """The connection's pipeline, for a handful of short statements; an error of one shows at the first fetch or at the
     end. Not for much at once: nothing runs on the server before all of it has been put together."""
     connection._pipeline = _Gathering(connection)  # the driver goes on with a pipeline that is there
-    async with connection.pipeline():
-        yield
+    try:
+        async with connection.pipeline():
+            yield
+    except BaseException:
+        # The server skips what stands behind a statement that fails. What was to be prepared there the driver would
+        # believe to be, and every later use of it on this connection would fail. (A rollback forgets it as well.)
+        connection._prepared.clear()
+        raise
 
 
 @asynccontextmanager
