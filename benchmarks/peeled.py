@@ -190,10 +190,15 @@ async def _nothing() -> None:
 
 
 def layered(app: FastAPI, last: str) -> ASGIApp:
-    """The application with those outer layers that are left."""
+    """The application with those outer layers that are left; what it runs beside them stays."""
+    if without(last, "edge"):
+        return app
+    limiter = app.state.limiter
     if without(last, "limits"):
         app.state.limiter = None
-    return app if without(last, "edge") else edge(app)
+    layers = edge(app)
+    app.state.limiter = limiter
+    return layers
 
 
 async def query(last: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from architecture import tree
 from helpdesk import wire
 from helpdesk.http.problem import _REASONS
+from projector.rebuild.fold import VIEWS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 REFERENCE = re.compile(r"\b(contract|behaviours|design) ((?:§\d+(?:, |-| and )?)+)", re.IGNORECASE)
@@ -131,6 +132,13 @@ def test_every_event_is_written_down_with_its_fields() -> None:
     assert written == {name: ", ".join(f"`{one.name}`" for one in fields(cls)) for name, cls in wire.WIRE.items()}
     channels = tree.text(tree.ROOT / "docs" / "integrators" / "asyncapi.yaml")
     assert set(re.findall(r"^ +- ([a-z]+\.[a-z_]+)$", channels, re.MULTILINE)) == {type_ for type_, _ in wire.WIRE}
+
+
+def test_the_way_to_fill_the_views_anew_empties_all_of_them() -> None:
+    page = tree.text(tree.ROOT / "docs" / "operators" / "rebuild.md")
+    (statement,) = re.findall(r"^truncate ([^;]+);", page, re.MULTILINE)
+    kept = {"stream_guard", "progress", "parked", "purged_tenant"}
+    assert set(re.findall(r"views\.(\w+)", statement)) == kept | {view.name for view in VIEWS}
 
 
 def test_the_example_of_the_environment_is_current() -> None:

@@ -48,6 +48,13 @@ async def test_one_changes_ones_own_name(user: Person) -> None:
         assert seen.headers["ETag"] == response.headers["ETag"]
 
 
+async def test_spaces_around_a_name_make_no_first_name_blank(user: Person) -> None:
+    changed = answered(await user.put("/auth/me", {"name": " Ada Lovelace "}), 200, USER)
+    assert (changed["name"], changed["firstName"], changed["lastName"]) == (" Ada Lovelace ", "Ada", "Lovelace")
+    comment = await user.comments_on(await user.opens_ticket())
+    assert comment["authorName"] == "Ada Lovelace"
+
+
 async def test_a_name_stands_in_new_and_old_tickets_at_once(user: Person) -> None:
     ticket = await user.opens_ticket()
     answered(await user.put("/auth/me", {"name": "Zora Neale"}), 200)

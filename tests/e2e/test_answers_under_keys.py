@@ -79,6 +79,26 @@ async def test_answers_about_files_stand_with_their_events(user: Person, stack: 
     await once(stack, user, "DELETE", f"{uploader.path}/{made['id']}")
 
 
+async def test_an_upload_begins_once_under_a_key(user: Person) -> None:
+    uploader, under = Uploader(user, await user.opens_ticket()), key()
+    path, body = f"{uploader.path}/upload-url", {"filename": "scan.png", "mimeType": "image/png"}
+    first = await send(user, "POST", path, under, body)
+    replayed(await send(user, "POST", path, under, body), first)
+    refused(await send(user, "POST", path, under, body | {"fileSize": 1}), 422, "idempotency_key_reused")
+    assert (await uploader.puts(answered(first, 200))).status_code == 200
+    answered(await uploader.completes(answered(first, 200)), 201)
+
+
+async def test_the_answer_about_oneself_stands_with_its_events(user: Person, stack: Stack) -> None:
+    await once(stack, user, "PUT", "/auth/me", {"name": "Augusta King"})
+    under = key()
+    first = await send(user, "PUT", "/auth/me", under, {"name": "Ada King"})
+    answered(await user.ask("PUT", "/auth/me", json={"name": "Ada Lovelace"}), 200)
+    replayed(await send(user, "PUT", "/auth/me", under, {"name": "Ada King"}), first)
+    assert answered(await user.get("/auth/me"), 200)["name"] == "Ada Lovelace"
+    refused(await send(user, "PUT", "/auth/me", under, {"name": "Other"}), 422, "idempotency_key_reused")
+
+
 async def test_what_changes_nothing_is_remembered_too(admin: Person) -> None:
     user = answered(await admin.post("/users", new_user()), 201)
     tenant = answered(await admin.post("/tenants", new_tenant()), 201)

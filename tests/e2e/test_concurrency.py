@@ -7,6 +7,7 @@ import pytest
 
 from support.people import API, PASSWORD, People, Person, fresh_address
 from support.shapes import ACTIVITY, AUTH, COMMENT, COUNT, ID, INSTANT, TICKET, answered, array, fits, has, refused
+from support.uploads import PNG, Uploader
 
 STALE = has(
     currentVersion=COUNT,
@@ -103,6 +104,25 @@ async def test_deletes_and_comments_honour_if_match_too(user: Person, admin: Per
     refused(await admin.delete(f"/tickets/{ticket['id']}", **stale), 412)
     answered(await user.delete(f"/comments/{comment['id']}", **current), 204)
     answered(await admin.delete(f"/tickets/{ticket['id']}", **{"If-Match": '"v3"'}), 204)
+
+
+async def test_what_is_added_to_a_ticket_or_taken_from_it_honours_if_match_too(user: Person) -> None:
+    """Who answers to what they read does not answer to what was said since."""
+    ticket = await user.opens_ticket()
+    path, stale = f"/tickets/{ticket['id']}", {"If-Match": '"v9"'}
+    refused(await user.post(f"{path}/comments", {"content": "x"}, **stale), 412, "stale_version")
+    refused(await user.post("/comments", {"content": "x", "ticketId": ticket["id"]}, **stale), 412, "stale_version")
+    answered(await user.post(f"{path}/comments", {"content": "x"}, **{"If-Match": '"v1"'}), 201, COMMENT)
+
+    uploader = Uploader(user, ticket)
+    begun = await uploader.begins()
+    await uploader.puts(begun)
+    body = {"filename": "scan.png", "fileUrl": begun["fileUrl"], "fileSize": len(PNG), "mimeType": "image/png"}
+    refused(await user.post(uploader.path, body, **stale), 412, "stale_version")
+    added = await user.post(uploader.path, body, **{"If-Match": '"v2"'})
+    file = f"{uploader.path}/{answered(added, 201)['id']}"
+    refused(await user.delete(file, **stale), 412, "stale_version")
+    answered(await user.delete(file, **{"If-Match": added.headers["ETag"]}), 204)
 
 
 async def test_who_may_not_learns_nothing_of_versions(

@@ -51,8 +51,8 @@ class Person:
     async def get(self, path: str, **query: Any) -> httpx.Response:
         return await self.ask("GET", path, params=query or None)
 
-    async def post(self, path: str, body: object) -> httpx.Response:
-        return await self.ask("POST", path, json=body)
+    async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
+        return await self.ask("POST", path, json=body, headers=headers)
 
     async def put(self, path: str, body: object, **headers: str) -> httpx.Response:
         return await self.ask("PUT", path, json=body, headers=headers)

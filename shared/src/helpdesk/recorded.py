@@ -91,6 +91,11 @@ class RecordedEvent(NamedTuple):
         return derived_id(self.recorded_at, self.event_id, *names)
 
     @property
+    def has_former_id(self) -> bool:
+        """Whether it was stored when derived ids were of version 5: so are its effects, which stand under those ids."""
+        return self.event_id.version == 5
+
+    @property
     def redacts(self) -> bool:
         """Whether an earlier event of the stream reads differently now: what was made from it must be made anew."""
         return isinstance(self.event, TicketRedacted | UserRedacted)
@@ -111,6 +116,16 @@ def event_id_of(command_id: UUID, ordinal: int) -> UUID:
 
     It has the command's time and is of version 7, as the command's id is; of an id that tells no time UUIDv5 is made.
     """
-    digest = sha1(command_id.bytes + b"%d" % ordinal, usedforsecurity=False).digest()
     milliseconds = milliseconds_of(command_id)
-    return UUID(bytes=digest[:16], version=5) if milliseconds is None else of_digest(milliseconds, digest)
+    if milliseconds is None:
+        return former_event_id_of(command_id, ordinal)
+    return of_digest(milliseconds, _digest(command_id, ordinal))
+
+
+def former_event_id_of(command_id: UUID, ordinal: int) -> UUID:
+    """The same as it once was for every command, of version 5: histories of then keep their ids."""
+    return UUID(bytes=_digest(command_id, ordinal)[:16], version=5)
+
+
+def _digest(command_id: UUID, ordinal: int) -> bytes:
+    return sha1(command_id.bytes + b"%d" % ordinal, usedforsecurity=False).digest()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from psycopg.conninfo import make_conninfo
 
 from helpdesk.postgres.pipeline import Pipelines
-from helpdesk.postgres.pool import Pool, open_pool
+from helpdesk.postgres.pool import Pool, connect, open_pool
 from integration.engine.cutter import Cutter
 from integration.engine.rig import Engine, eventually_true
 
@@ -100,9 +100,17 @@ async def test_who_stops_waiting_leaves_a_connection_that_works(own: Engine, poo
 
 
 @pytest.mark.parametrize("size", [1, 20_000])
-async def test_a_loss_that_is_noticed_while_the_next_is_sent_is_told_to_the_one_before(pool: Pool, size: int) -> None:
+async def test_a_loss_that_is_noticed_while_the_next_is_sent_is_told_to_the_one_before(
+    own: Engine, pool: Pool, size: int
+) -> None:
     """libpq closes the socket there and then, so no reader is ever called."""
-    async with Pipelines(pool, STATEMENT).using() as pipeline, asyncio.timeout(5):
+    async with (
+        await connect(own.admin_dsn, name="blocker") as blocker,
+        blocker.transaction(),
+        Pipelines(pool, STATEMENT).using() as pipeline,
+        asyncio.timeout(5),
+    ):
+        await blocker.execute("lock table pipe.line")  # or the first one's answer might be there already
         before = asyncio.create_task(pipeline.execute([b"1", None]))
         await asyncio.sleep(0)
         with socket.socket(fileno=os.dup(pipeline._socket)) as same:

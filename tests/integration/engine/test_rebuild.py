@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import pytest_asyncio
+from psycopg import sql
 
 import projector.app
 from helpdesk.events.operations import TenantPurged
@@ -22,6 +23,7 @@ from helpdesk.eventstore.store import StreamAppend
 from helpdesk.recorded import Stream
 from integration.engine.rig import NOBODY, NOON, Engine, engine, eventually_true, relaying
 from localstack.stack import Servers
+from projector.rebuild import switch
 from projector.rebuild.build import Databases
 from projector.rebuild.fold import VIEWS
 from projector.rebuild.run import main
@@ -354,6 +356,42 @@ async def test_a_switch_gives_way_to_whoever_reads_for_long(rebuilt: Engine) -> 
             code, said = await running
     assert code == 0, said
     assert "somebody reads" in said
+
+
+async def test_a_read_that_has_entered_gets_on_while_a_switch_waits_for_it(rebuilt: Engine) -> None:
+    waiting = "select exists (select from pg_locks l join pg_stat_activity a using (pid) where not l.granted "
+    waiting += "and a.application_name = 'rebuild')"
+    with psycopg.connect(rebuilt.admin_dsn) as reader:
+        reader.execute("set lock_timeout = '100ms'")
+        for table in ("tenants", "people"):
+            reader.execute(sql.SQL("select from views.{} limit 1").format(sql.Identifier(table)))
+        running = asyncio.create_task(rebuild(rebuilt))
+        await eventually_true(lambda: rebuilt.value(waiting), timeout_s=30)
+        reader.execute("select from views.tickets limit 1")
+        reader.rollback()
+        code, said = await running
+    assert code == 0, said
+
+
+async def test_what_moves_while_a_switch_gives_way_is_compared_before_the_projector_has_to_wait(
+    rebuilt: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "UNCHECKED_STREAMS", 5)
+    async with projecting(rebuilt):
+        with _holding(rebuilt, "lock table views.tenants in access share mode") as release:
+            said: list[str] = []
+            running = asyncio.create_task(asyncio.to_thread(main, databases(rebuilt), ["--workers", "1"], said.append))
+
+            async def gave_way() -> bool:
+                return any("somebody reads" in line for line in said)
+
+            await eventually_true(gave_way, timeout_s=30)
+            before = len(said)
+            await retitle(rebuilt, 20)
+            await projected(rebuilt)
+            release()
+            assert await running == 0, said
+    assert "compare: tickets" in said[before:]
 
 
 async def test_what_goes_wrong_between_comparison_and_switch_stops_the_switch(rebuilt: Engine) -> None:

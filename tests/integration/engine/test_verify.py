@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 import notifier.app
 import projector.app
@@ -30,8 +31,9 @@ from helpdesk.events.ticket import CommentAdded, CommentEdited, TicketAssigned, 
 from helpdesk.events.user import UserRegistered
 from helpdesk.events.webhook import WebhookEndpointCreated
 from helpdesk.eventstore.store import EventStore, StreamAppend
+from helpdesk.ids import new_id
 from helpdesk.postgres.pool import open_pool
-from helpdesk.recorded import Stream, event_id_of
+from helpdesk.recorded import Stream, event_id_of, former_event_id_of
 from integration.engine.rig import (
     NOBODY,
     NOON,
@@ -49,7 +51,7 @@ from projector.settings import ProjectorSettings
 from tickets.verify import bus
 from tickets.verify.report import INVARIANTS, Outcome
 from tickets.verify.run import verify
-from tickets.verify.snapshot import NotAllowed
+from tickets.verify.snapshot import NotAllowed, snapshot
 from webhook_dispatcher.settings import WebhookMigrateSettings
 
 TENANT, OTHER, GONE = UUID(int=31), UUID(int=32), UUID(int=33)
@@ -223,6 +225,14 @@ SPOILT = {
     "a title was changed": (
         "I1", f"update events.event set data = replace(data::text, 'Ticket 1', 'Other')::json "
         f"where stream_id = {FIRST} and version = 1", "title was changed after it was written"),
+    "a title was changed as if it had been redacted": (
+        "I1", "update events.event set data = replace(data::text, 'Ticket 1', 'Other')::json, "
+        f"metadata = (metadata::jsonb - 'salt')::json where stream_id = {FIRST} and version = 1",
+        "has lost the salt"),
+    "a title was changed and its digests are gone": (
+        "I1", "update events.event set data = replace(data::text, 'Ticket 2', 'Other')::json, "
+        f"metadata = (metadata::jsonb - 'salt' - 'digests')::json where stream_id = {SECOND} and version = 1",
+        "has lost the salt or the digests"),
     "a number without a ticket": (
         "I2", f"insert into events.ticket_number values ('{TENANT}', 99, gen_random_uuid())",
         "has no event that made it"),
@@ -304,6 +314,25 @@ def test_one_thing_that_is_wrong_is_found(copy: Callable[[], str], what: str) ->
     assert words in str(outcome), str(outcome)
 
 
+def test_events_whose_ids_were_made_before_version_7_hold(copy: Callable[[], str]) -> None:
+    dsn, command = copy(), new_id()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update events.event set command_id = %s, event_id = %s where stream_id = %s and version = 1",
+            (command, former_event_id_of(command, 1), FOREIGN.id),
+        )
+    assert outcomes(dsn, "I1")["I1"].wrong == 0
+
+
+def test_a_rebuild_waits_with_its_switch_for_whoever_verifies(copy: Callable[[], str]) -> None:
+    dsn = copy()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("set lock_timeout = 200")
+        with snapshot(dsn), pytest.raises(LockNotAvailable), connection.transaction():
+            connection.execute("alter table views.people rename to people__former")
+
+
 def test_a_consumer_that_is_behind_is_told_and_no_fault(copy: Callable[[], str]) -> None:
     dsn = copy()
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -380,19 +409,30 @@ async def _values(one: Engine) -> list[tuple[bytes, bytes, int]]:
 
 
 async def _bus(one: Engine, records: list[tuple[bytes, bytes, int]]) -> Outcome:
-    """What the check says of these records in a topic of their own, which the checkpoints say was filled."""
+    """What the check says of these records in a topic of their own."""
     async with topic(one) as other:
         producer: AIOKafkaProducer = other.producer
         for key, value, partition in records:
             await producer.send_and_wait(other.name, key=key, value=value, partition=partition)
-        await one.sql(
-            """insert into events.relay_checkpoint
-               select (jsonb_populate_record(c, jsonb_build_object('name', %s::text))).*
-               from events.relay_checkpoint c where name = %s""",
-            other.name,
-            one.topic,
-        )
-        return await asyncio.to_thread(bus.check, one.admin_dsn, one.bootstrap, [("events", other.name)])
+        return await _sent_to(one, other.name)
+
+
+async def _sent_to(one: Engine, name: str) -> Outcome:
+    """What the check says of a topic which the checkpoints say was filled."""
+    await one.sql(
+        """insert into events.relay_checkpoint
+           select (jsonb_populate_record(c, jsonb_build_object('name', %s::text))).*
+           from events.relay_checkpoint c where name = %s""",
+        name,
+        one.topic,
+    )
+    return await asyncio.to_thread(bus.check, one.admin_dsn, one.bootstrap, [("events", name)])
+
+
+async def test_a_topic_that_is_gone_is_missed(world: Engine) -> None:
+    outcome = await _sent_to(world, f"{world.topic}-gone")
+    assert outcome.wrong == 27
+    assert "is not there, and 27 events were sent to it" in str(outcome)
 
 
 async def test_kafka_holds_what_the_store_holds(world: Engine) -> None:

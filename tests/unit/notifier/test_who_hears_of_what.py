@@ -23,7 +23,7 @@ from helpdesk.events.ticket import (
     TicketUnassigned,
     TicketWaitStarted,
 )
-from helpdesk.ids import milliseconds_of
+from helpdesk.ids import milliseconds_of, new_id
 from notifier.domain.notice import NoticeType, in_app_id
 from notifier.domain.rules import notices_for
 from notifier.domain.ticket import Ticket, evolve
@@ -189,8 +189,14 @@ def test_a_history_without_a_beginning_is_refused() -> None:
 
 
 def test_a_notification_has_the_same_id_whenever_it_is_made() -> None:
-    first, other = recorded(stream(1), 1), recorded(stream(1), 2)
+    first, other = (recorded(stream(1), n)._replace(event_id=new_id()) for n in (1, 2))
     assert in_app_id(first, AGENT) == in_app_id(first, AGENT)
     ids = {in_app_id(first, AGENT), in_app_id(first, ADMIN), in_app_id(other, AGENT)}
     assert len(ids) == 3
     assert {(one.version, milliseconds_of(one)) for one in ids} == {(7, int(first.recorded_at.timestamp() * 1000))}
+
+
+def test_a_notification_of_a_history_from_before_version_7_keeps_its_id() -> None:
+    first = recorded(stream(1), 1)._replace(event_id=UUID("6229d68c-0b69-53b6-9597-c367b7af62ad"))
+    made = in_app_id(first, UUID("01a22b71-ac97-73dd-a321-25f3408c6cd1"))
+    assert str(made) == "2575f8e5-365b-5681-833d-587d37913e97"

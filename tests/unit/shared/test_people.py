@@ -11,6 +11,8 @@ from helpdesk.people import first_name, last_name
         ("Ada Lovelace", "Ada", "Lovelace"),
         ("Ada King of Lovelace", "Ada", "King of Lovelace"),
         ("Ada", "Ada", ""),
+        (" Ada Lovelace  ", "Ada", "Lovelace"),
+        ("  Ada ", "Ada", ""),
         ("", "", ""),
     ],
 )

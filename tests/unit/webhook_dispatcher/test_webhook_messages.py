@@ -185,6 +185,13 @@ def test_ids_follow_from_endpoint_event_and_type() -> None:
     assert {(one.id.version, milliseconds_of(one.id)) for one in both} == {(7, recorded_ms)}
 
 
+def test_a_delivery_of_a_history_from_before_version_7_keeps_its_id() -> None:
+    (command,) = history([CREATED])
+    first = command.first._replace(event_id=UUID("6229d68c-0b69-53b6-9597-c367b7af62ad"))
+    made = delivery_id(UUID("01a22b71-ac97-73dd-a321-25f3408c6cd1"), replace(command, events=[first]), "ticket.created")
+    assert str(made) == "bd457c9a-f75a-5725-92dd-9a27bc336250"
+
+
 def test_an_endpoint_hears_nothing_of_the_time_before_it() -> None:
     before, after = history([CREATED], [CLOSED])
     late = endpoint("ticket.*", created_at=NOON + timedelta(milliseconds=500))

@@ -13,6 +13,12 @@ DATABASE = "helpdesk"
 RATES = ("AUTHENTICATION", "FAILED_LOGINS", "READS", "WRITES", "SEARCH", "EXPORTS")
 GENEROUS = "1000000 per minute"
 """On one's own machine a script of thousands of calls runs (contract §12)."""
+CHANGEABLE = (
+    *(f"RATE_LIMIT_{name}" for name in RATES),
+    *("LOG_FORMAT", "LOG_LEVEL", "CORS_ORIGIN", "GATEWAY_MAX_UPLOAD"),
+    *("WEBHOOK_ALLOWED_NETWORKS", "WEBHOOK_ALLOW_HTTP"),
+)
+"""What `environment` only suggests: whoever starts the stack may say otherwise. The rest must fit together."""
 
 
 def dsn_of(user: str, admin_dsn: str, secrets: Credentials) -> str:
@@ -20,6 +26,11 @@ def dsn_of(user: str, admin_dsn: str, secrets: Credentials) -> str:
     parts = urlsplit(admin_dsn)
     address = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}:{secrets.password(user)}@{address}"))
+
+
+def wanted(theirs: Mapping[str, str]) -> Mapping[str, str]:
+    """What the variables of whoever starts the stack say otherwise than `environment`."""
+    return {name: theirs[name] for name in CHANGEABLE if name in theirs}
 
 
 def environment(ports: Ports, admin_dsn: str, secrets: Credentials, folder: Path) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from localstack.environment import wanted
 from localstack.errors import StackError
 from localstack.paths import DATA, own_area, unprivileged
 from localstack.ports import Ports, require_free
@@ -72,7 +73,7 @@ def _start(supervisor: Supervisor, *, split: bool, begun: float) -> Stack:
     for name in Ports.__slots__:
         if not (name == "postgres" and servers.external):
             require_free(name, getattr(ports, name))
-    stack = Stack(servers, split=split)
+    stack = Stack(servers, split=split, settings=wanted(os.environ))
     stack.begin()
     stack.serve()
     print(WELCOME.format(origin=stack.origin, seconds=time.monotonic() - begun), flush=True)

@@ -93,7 +93,7 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
     app = build_api("Acme Tickets: command API", appends=True)
     for router in (bulk.router, tickets.router, comments.router, attachments.router, tenants.router, users.router):
         app.include_router(router, dependencies=[Depends(keyed)], responses=problems(409, 422))
-    for router in (auth.router, me.router):  # without keys: what shows a token is never kept
+    for router in (auth.router, me.router):  # what shows or ends a token takes no key
         app.include_router(router)
     if parts is not None:
         commands = parts.commands

@@ -16,7 +16,11 @@ _of: Final[dict[type[Any], tuple[str, ...]]] = {}
 
 def personal_fields(event: object) -> tuple[str, ...]:
     """The names of the personal fields of an event, in the order of its class."""
-    cls: Any = type(event)
+    return personal_fields_of(type(event))
+
+
+def personal_fields_of(cls: type[Any]) -> tuple[str, ...]:
+    """The same of a class of events."""
     if cls not in _of:
         _of[cls] = tuple(one.name for one in fields(cls) if one.metadata.get(_KEY))
     return _of[cls]

@@ -17,7 +17,7 @@ from command_api.domain.ticket.commands import AddAttachment, BeginUpload, Remov
 from command_api.domain.ticket.state import Attachment, Ticket
 from command_api.execute import Commands, Outcome, new_command
 from command_api.files import Files
-from command_api.routes.shared import Shell, actor, carry_out, problems_of, shaped
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, problems_of, shaped
 from command_api.store_files import Declared, Watched
 from command_api.wire import AttachmentBody, UploadBody, UploadShape
 from helpdesk.auth.http import Caller
@@ -26,6 +26,7 @@ from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import Rate, access
 from helpdesk.http.app import API, problems
+from helpdesk.http.etag import expected_version
 from helpdesk.http.json import dumps
 from helpdesk.http.problem import unavailable
 from helpdesk.http.wire import Id
@@ -51,21 +52,29 @@ Storage: TypeAlias = Annotated[Files, Depends(_files)]
 async def begin(
     request: Request, caller: Caller, shell: Shell, files: Storage, ticket_id: TicketId, body: UploadBody
 ) -> Response:
-    """PUT the bytes to `uploadUrl` within an hour, with that Content-Type and without a token; then complete it."""
+    """PUT the bytes to `uploadUrl` within an hour, with that Content-Type and without a token; then complete it. Asked
+    again under its key, it answers the same address."""
     await _admitted(request, caller, shell, ticket_id)
     files.demand_admitted(clean(body.filename), body.mime_type, body.file_size)
     declared = Declared(body.mime_type, body.file_size, body.sha256)
     begun = await files.begin(caller.tenant_id, ticket_id, caller.user_id, declared)
     shape = UploadShape(upload_url=begun.upload_url, key=begun.key, file_url=begun.file_url)
-    return Response(dumps(shape), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(dumps(shape), media_type="application/json", headers={"Cache-Control": "private"})
 
 
 @router.post("", status_code=201, summary="Complete an upload", response_model=shapes.AttachmentShape,
-             openapi_extra=_DECLARED, responses=problems(400, 401, 403, 404, 409, 413, 503))  # fmt: skip
+             openapi_extra=_DECLARED, responses=problems(400, 401, 403, 404, 409, 412, 413, 503))  # fmt: skip
 async def complete(
-    request: Request, caller: Caller, shell: Shell, files: Storage, ticket_id: TicketId, body: AttachmentBody
+    request: Request,
+    caller: Caller,
+    shell: Shell,
+    files: Storage,
+    ticket_id: TicketId,
+    body: AttachmentBody,
+    if_match: IfMatch = None,
 ) -> Response:
     """The stored bytes are looked at: their size, their type, a declared digest. Completing twice is once."""
+    expected = expected_version(if_match)
     before = await _admitted(request, caller, shell, ticket_id)
     filename = clean(body.filename)
     attachment_id = files.attachment_of(ticket_id, body.file_url)
@@ -89,15 +98,22 @@ async def complete(
     async def shape(outcome: Outcome) -> Answer:
         return shaped(caller.tenant_id, outcome, _shape(files, ticket_id, outcome.ticket, attachment_id), 201)
 
-    return await carry_out(request, caller, shell, ticket_id, lambda at: command(at=at), shape)
+    return await carry_out(request, caller, shell, ticket_id, lambda at: command(at=at), shape, expected)
 
 
 @router.delete("/{id}", status_code=204, summary="Remove a file", response_class=Response, openapi_extra=_DECLARED,
-               responses=problems(400, 401, 403, 404, 409, 503))  # fmt: skip
+               responses=problems(400, 401, 403, 404, 409, 412, 503))  # fmt: skip
 async def remove(
-    request: Request, caller: Caller, shell: Shell, files: Storage, ticket_id: TicketId, attachment_id: AttachmentId
+    request: Request,
+    caller: Caller,
+    shell: Shell,
+    files: Storage,
+    ticket_id: TicketId,
+    attachment_id: AttachmentId,
+    if_match: IfMatch = None,
 ) -> Response:
     """Whoever may change the ticket removes its files. The stored bytes are deleted an hour later."""
+    expected = expected_version(if_match)
     before = await _admitted(request, caller, shell, ticket_id)
     async with problems_of():
         if attachment_id not in before.ticket.attachments:
@@ -114,6 +130,7 @@ async def remove(
         ticket_id,
         lambda at: RemoveAttachment(attachment_id=attachment_id, by=actor(caller), at=at),
         shape,
+        expected,
     )
 
 

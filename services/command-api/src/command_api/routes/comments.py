@@ -28,24 +28,31 @@ router = APIRouter(prefix=API, tags=["comments"])
 TicketId: TypeAlias = Annotated[Id, Path(alias="ticketId")]
 CommentId: TypeAlias = Annotated[Id, Path(alias="id")]
 _WRITE = access("tickets:write", Rate.WRITES)
-_ADD = problems(400, 401, 403, 404, 409, 413, 503)
+_ADD = problems(400, 401, 403, 404, 409, 412, 413, 503)
 _EDIT = problems(400, 401, 404, 409, 412, 413, 503)
 
 
 @router.post("/tickets/{ticketId}/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
              response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
 async def add_nested(
-    request: Request, caller: Caller, shell: Shell, ticket_id: TicketId, body: CommentBody
+    request: Request,
+    caller: Caller,
+    shell: Shell,
+    ticket_id: TicketId,
+    body: CommentBody,
+    if_match: IfMatch = None,
 ) -> Response:
     """Public by default; internal notes are for agents and admins."""
-    return await _add(request, caller, shell, ticket_id, body)
+    return await _add(request, caller, shell, ticket_id, body, if_match)
 
 
 @router.post("/comments", status_code=201, summary="Comment on a ticket", responses=_ADD,
              response_model=shapes.CommentShape, openapi_extra=_WRITE)  # fmt: skip
-async def add_flat(request: Request, caller: Caller, shell: Shell, body: FlatCommentBody) -> Response:
+async def add_flat(
+    request: Request, caller: Caller, shell: Shell, body: FlatCommentBody, if_match: IfMatch = None
+) -> Response:
     """The same, with the ticket in the body."""
-    return await _add(request, caller, shell, body.ticket_id, body)
+    return await _add(request, caller, shell, body.ticket_id, body, if_match)
 
 
 @router.put("/tickets/{ticketId}/comments/{id}", summary="Edit a comment", responses=_EDIT,
@@ -108,8 +115,10 @@ async def delete_flat(
     return await _delete(request, caller, shell, await _ticket_of(shell, caller, comment_id), comment_id, if_match)
 
 
-async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody) -> Response:
-    comment_id = new_id()
+async def _add(
+    request: Request, caller: Principal, shell: Shell, ticket_id: UUID, body: CommentBody, if_match: str | None
+) -> Response:
+    comment_id, expected = new_id(), expected_version(if_match)
     tenant = await shell.directory.tenant(caller.tenant_id)
     window = reopen_window(tenant.settings if tenant else {})
     return await carry_out(
@@ -126,6 +135,7 @@ async def _add(request: Request, caller: Principal, shell: Shell, ticket_id: UUI
             reopen_window=window,
         ),
         _showing(shell, caller, comment_id, 201),
+        expected,
     )
 
 

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from command_api.accounts import Account
 from command_api.domain.rejected import Rejected
 from command_api.routes.auth import user_shape
-from command_api.routes.shared import IfMatch, answer, cause, problems_of
+from command_api.routes.shared import IfMatch, answer, cause, kept, made, problems_of
 from command_api.users import Users, WrongPassword
 from command_api.wire import LogoutBody, NameBody, PasswordBody
 from helpdesk.auth.http import Caller, unknown_user
+from helpdesk.auth.keys import keyed
+from helpdesk.eventstore.idempotency import Answer
 from helpdesk.http import shapes
 from helpdesk.http.access import SELF, Rate, access
 from helpdesk.http.app import API, problems
@@ -44,6 +46,10 @@ async def _of_this_account() -> AsyncIterator[None]:
             raise unknown_user() from refusal
 
 
+def _shown(account: Account) -> Answer:
+    return made(user_shape(account), positions=account.positions, version=account.version)
+
+
 def _done(account: Account) -> Response:
     return answer(None, status=204, positions=account.positions, visible=account.visible)
 
@@ -58,13 +64,16 @@ async def logout(request: Request, caller: Caller, users: People, body: LogoutBo
 
 
 @router.put("/me", summary="Change one's name", response_model=shapes.UserShape,
-            responses=problems(400, 401, 409, 412, 503), openapi_extra=access(SELF, Rate.WRITES))  # fmt: skip
+            responses=problems(400, 401, 409, 412, 422, 503), openapi_extra=access(SELF, Rate.WRITES),
+            dependencies=[Depends(keyed)])  # fmt: skip
 async def rename(request: Request, caller: Caller, users: People, body: NameBody, if_match: IfMatch = None) -> Response:
     """`name`, or `firstName` and `lastName`; the address and the role stay as they are."""
     expected = expected_version(if_match)
     async with _of_this_account():
-        account = await users.edit(cause(request, caller), caller.user_id, body.edit(caller.user_id), expected)
-    return answer(user_shape(account), positions=account.positions, visible=account.visible, version=account.version)
+        account = await users.edit(
+            cause(request, caller), caller.user_id, body.edit(caller.user_id), expected, shape=_shown
+        )
+    return kept(request, _shown(account), visible=account.visible)
 
 
 @router.put("/me/password", status_code=204, summary="Change one's password", response_class=Response,

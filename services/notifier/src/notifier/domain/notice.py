@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from helpdesk.recorded import RecordedEvent
 
@@ -37,5 +37,8 @@ class Notice:
 
 
 def in_app_id(first: RecordedEvent, user_id: UUID) -> UUID:
-    """The id of the in-app notification that a command makes for a person: the same however often it is made."""
+    """The id of the in-app notification that a command makes for a person: the same however often it is made
+    (ADR 27)."""
+    if first.has_former_id:
+        return uuid5(first.event_id, f"in_app/{user_id}")
     return first.effect_id("in_app", user_id)

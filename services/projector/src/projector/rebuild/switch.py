@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import psycopg
@@ -28,7 +28,11 @@ from projector.rebuild.tables import GUARD, named
 LOCK_TIMEOUT_MS: Final = 200
 LAST_STREAMS: Final = 200
 """More than these are not brought along while the projector waits, but before."""
+UNCHECKED_STREAMS: Final = 2_000
+"""More than these are not compared while the projector waits, but before."""
 PAUSE_S: Final = (0.1, 0.4)
+PATIENCE: Final = 16
+"""Pauses grow up to so many times that: while somebody reads for hours, each try makes others wait once more."""
 _SNAPSHOT: Final = "begin isolation level repeatable read read only"
 
 
@@ -76,21 +80,27 @@ def switch(
     back to tables that are known to differ, or differences that were accepted). Whoever reads for long makes a try
     fail after 200 ms; the locks are let go before the next, so that neither readers nor the projector queue for long.
     """
-    checked = list(unchecked or ())
-    tries = 0
+    checked = set(unchecked or ())
+    tries = gave_way = 0
     with store.connect(databases.events, "rebuild-events") as events:
         while True:
             tries += 1
-            checked += catch_up(connection, databases, rebuild, suffix, say)
+            checked.update(catch_up(connection, databases, rebuild, suffix, say))
+            if unchecked is not None and len(checked) > UNCHECKED_STREAMS:
+                found, left_out = compared(connection, databases, rebuild, suffix, say)
+                if found:
+                    raise Different(found)
+                checked = set(left_out)
             try:
                 with connection.transaction():
                     done = _exchange(connection, events, rebuild, suffix, None if unchecked is None else checked)
             except LockNotAvailable:
                 say(f"switch: somebody reads; try {tries + 1} follows")
-                done = False
+                done, gave_way = False, gave_way + 1
             if done:
                 return tries
-            time.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - not to meet the same reader in step
+            pause = random.uniform(*PAUSE_S)  # noqa: S311 - not to meet the same reader in step
+            time.sleep(pause * min(2**gave_way, PATIENCE))
 
 
 def _exchange(
@@ -98,7 +108,7 @@ def _exchange(
     events: psycopg.Connection,
     rebuild: Rebuild,
     suffix: str,
-    checked: Sequence[Stream] | None,
+    checked: Collection[Stream] | None,
 ) -> bool:
     connection.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT_MS))
     connection.execute("set local synchronous_commit = on")
@@ -109,6 +119,7 @@ def _exchange(
         return False  # the projector was fast meanwhile: let it go, catch up without it
     if checked is not None:
         _demand_equal(connection, rebuild, suffix, [*checked, *moved])
+    tables.hold(connection, swapped(rebuild), suffix)
     for table in swapped(rebuild):
         tables.demand_same_shape(connection, table, suffix)
         tables.exchange(connection, table, suffix)

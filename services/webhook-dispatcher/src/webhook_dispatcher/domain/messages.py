@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from helpdesk.events.ticket import AttachmentAdded, AttachmentRemoved, CommentAdded, CommentDeleted, CommentEdited
 from helpdesk.folds.ticket import Ticket
@@ -43,7 +43,9 @@ def retold(command: Command) -> list[Message]:
 
 
 def delivery_id(endpoint_id: UUID, command: Command, type_: str) -> UUID:
-    """The `webhook-id`: the same on every attempt, and whenever the same history is read again."""
+    """The `webhook-id`: the same on every attempt, and whenever the same history is read again (ADR 27)."""
+    if command.first.has_former_id:
+        return uuid5(endpoint_id, f"{command.first.event_id}/{type_}")
     return command.first.effect_id(endpoint_id, type_)
 
 

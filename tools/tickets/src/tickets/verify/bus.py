@@ -79,6 +79,9 @@ class _Topic:
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         async with connected(consumer):
             numbers = consumer.partitions_for_topic(self._topic) or await self._fetched(consumer)
+            if not numbers:
+                self._demand_none()
+                return
             places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
             begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             for place in places:
@@ -152,12 +155,24 @@ class _Topic:
         )
         return {place: tuple(rest) for place, *rest in rows.fetchall()}
 
+    def _demand_none(self) -> None:
+        """There is no topic: then nothing was sent."""
+        if count := self._sent(list(self._checkpoints), START):
+            self._outcome.found(f"{self._topic} is not there, and {count:,} events were sent to it", count)
+
     def _demand_all(self, partition: _Partition, partitions: int, *, empty: bool) -> None:
         """What the checkpoints say was sent is there, as far as Kafka has not forgotten its beginning."""
         if partition.first is None and not (empty and partition.begin == 0):
             return
         shards = [shard for shard in range(partition.number, SHARDS, partitions) if shard in self._checkpoints]
-        first = partition.first or START
+        count = self._sent(shards, partition.first or START)
+        if missing := count - partition.sent:
+            self._outcome.found(
+                f"{self._topic}/{partition.number}: {missing:,} events that were sent are not there", missing
+            )
+
+    def _sent(self, shards: Sequence[int], first: Cursor) -> int:
+        """How many events of these shards were sent, by the checkpoints, from a place on."""
         ((count,),) = self._connection.execute(
             sql.SQL(_SENT).format(table=self._table),
             {
@@ -168,10 +183,7 @@ class _Topic:
                 "position": first.position,
             },
         ).fetchall()
-        if missing := count - partition.sent:
-            self._outcome.found(
-                f"{self._topic}/{partition.number}: {missing:,} events that were sent are not there", missing
-            )
+        return int(count)
 
 
 def topics_of(prefix: str, events_topic: str) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ from typing import Any, Final, LiteralString, TypeAlias
 import psycopg
 from psycopg import sql
 
+from projector.rebuild.fold import VIEWS
+
 Query: TypeAlias = LiteralString | sql.SQL | sql.Composed
 SCHEMAS: Final = ("events", "views", "webhooks", "notices")
 # It reads for as long as it takes, and folds between two fetches.
@@ -20,6 +22,9 @@ select c.oid::regclass::text from pg_class c
 where c.relnamespace in (select oid from pg_namespace where nspname = any(%s)) and c.relkind = 'r'
   and case when has_table_privilege(c.oid, 'select') then row_security_active(c.oid) else true end
 order by 1 limit 1"""
+# A rebuild that switches would put tables in the place of the views whose rows this snapshot does not see. It takes no
+# snapshot to lock, so that what is seen is what is locked. A switch tries again until we are done.
+_HOLD: Final = "lock table {} in access share mode"
 _AT_ONCE: Final = 5_000
 
 
@@ -61,6 +66,8 @@ def snapshot(dsn: str) -> Iterator[Snapshot]:
             )
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.transaction():
+            views = [*(view.name for view in VIEWS), "stream_guard"]
+            connection.execute(sql.SQL(_HOLD).format(sql.SQL(", ").join(named("views", name) for name in views)))
             yield Snapshot(connection)
 
 

@@ -2,14 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from psycopg import sql
 
 from helpdesk import digests, wire
-from helpdesk.recorded import event_id_of
+from helpdesk.events import Event
+from helpdesk.events.personal import personal_fields, personal_fields_of
+from helpdesk.recorded import event_id_of, former_event_id_of
 from tickets.verify.report import EXAMPLES, Outcome
 from tickets.verify.snapshot import SCHEMAS, Snapshot, named
 
@@ -43,9 +45,12 @@ _TWICE: Final = "select event_id, count(*) from {table} group by event_id having
 _COUNT: Final = "select count(*), count(distinct (tenant_id, stream_type, stream_id)) from {table}"
 _FEED: Final = """
 select tenant_id, xid::text::bigint, event_id, command_id, ordinal from {table} order by xid, position"""
-_SALTED: Final = """
-select stream_type, stream_id, version, type, schema_version, data::text, metadata::text
-from {table} where metadata ->> 'salt' is not null"""
+_PERSONAL: Final = """
+select stream_type, stream_id, version, event_id, type, schema_version, data::text, metadata::text
+from {table} where type = any(%s) order by xid, position"""
+_REDACTED: Final = """
+select (data ->> 'event_id')::uuid, f.name from {table}, json_array_elements_text(data -> 'fields') as f(name)
+where type in ('ticket.redacted', 'user.redacted')"""
 
 
 def check(snapshot: Snapshot) -> Outcome:
@@ -79,7 +84,7 @@ def _along_the_feed(snapshot: Snapshot, schema: str, table: sql.Composable, outc
         command = command_id
         if command is None and last and (last[0], last[1], last[3]) == (tenant, xid, ordinal - 1):
             command = last[2]
-        if command is None or event_id != event_id_of(command, ordinal):
+        if command is None or not _is_made_of(event_id, command, ordinal):
             command = (
                 _among(restored.get((tenant, ordinal - 1), ()), event_id, ordinal) if xid == RESTORED_XID else None
             )
@@ -93,13 +98,23 @@ def _along_the_feed(snapshot: Snapshot, schema: str, table: sql.Composable, outc
 
 
 def _among(commands: Iterable[UUID], event_id: UUID, ordinal: int) -> UUID | None:
-    return next((command for command in commands if event_id_of(command, ordinal) == event_id), None)
+    return next((command for command in commands if _is_made_of(event_id, command, ordinal)), None)
+
+
+def _is_made_of(event_id: UUID, command: UUID, ordinal: int) -> bool:
+    return event_id in (event_id_of(command, ordinal), former_event_id_of(command, ordinal))
 
 
 def _texts(snapshot: Snapshot, schema: str, table: sql.Composable, outcome: Outcome) -> None:
-    """Personal text is what was committed to when it was appended."""
-    for type_, id_, version, name, schema_version, data, metadata in snapshot.stream(
-        sql.SQL(_SALTED).format(table=table)
+    """Personal text is what was committed to when it was appended, or a redaction has told that it is gone."""
+    redacted: dict[UUID, set[str]] = {}
+    for event_id, field in snapshot.stream(sql.SQL(_REDACTED).format(table=table)):
+        redacted.setdefault(event_id, set()).add(field)
+    # Histories may begin with events from before there were digests. Whatever follows the first digest has its own.
+    committed = False
+    types = sorted({name for (name, _), cls in wire.WIRE.items() if personal_fields_of(cls)})
+    for type_, id_, version, event_id, name, schema_version, data, stored in snapshot.stream(
+        sql.SQL(_PERSONAL).format(table=table), (types,)
     ):
         place = f"{schema}: {type_}/{id_} version {version}"
         try:
@@ -107,5 +122,22 @@ def _texts(snapshot: Snapshot, schema: str, table: sql.Composable, outcome: Outc
         except wire.Undecodable as error:
             outcome.found(f"{place}: {error}")
             continue
-        if event is not None and (changed := digests.broken(event, orjson.loads(metadata))):
-            outcome.found(f"{place}: {', '.join(changed)} was changed after it was written")
+        if event is None:
+            continue
+        metadata = orjson.loads(stored)
+        committed = committed or digests.DIGESTS in metadata
+        if found := _changed(event, metadata, redacted.get(event_id), committed):
+            outcome.found(f"{place}: {found}")
+
+
+def _changed(event: Event, metadata: dict[str, Any], emptied: set[str] | None, committed: bool) -> str | None:
+    """What is wrong with the text of an event; `emptied` are the fields that redactions have named, None: none has."""
+    if changed := digests.broken(event, metadata):
+        return f"{', '.join(changed)} was changed after it was written"
+    holding = [name for name in personal_fields(event) if getattr(event, name)]
+    if emptied is not None:
+        still = [name for name in holding if name in emptied]
+        return f"{', '.join(still)} was redacted and holds something" if still else None
+    if digests.SALT in metadata or not (digests.DIGESTS in metadata or (holding and committed)):
+        return None
+    return "has lost the salt or the digests of its text without a redaction"
