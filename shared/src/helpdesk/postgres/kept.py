@@ -31,6 +31,7 @@ class Kept(Generic[V]):
 
     def __init__(self) -> None:
         self._rows: OrderedDict[tuple[UUID, UUID], tuple[float, V]] = OrderedDict()
+        self._ids: dict[UUID, set[UUID]] = {}  # by tenant, so that a change costs no look at everybody's rows
         self._forgotten = 0
 
     @property
@@ -50,14 +51,22 @@ class Kept(Generic[V]):
         for id_, row in rows.items():
             self._rows[tenant_id, id_] = (mark.at_s, row)
             self._rows.move_to_end((tenant_id, id_))
+            self._ids.setdefault(tenant_id, set()).add(id_)
         while len(self._rows) > MOST:
-            self._rows.popitem(last=False)
+            (whose, oldest), _ = self._rows.popitem(last=False)
+            self._ids[whose].discard(oldest)
+            if not self._ids[whose]:
+                del self._ids[whose]
 
     def forget(self, tenant_id: UUID | None) -> None:
         """Nothing that was kept of a tenant (None: of anybody) counts any more."""
         self._forgotten += 1
-        for key in [key for key in self._rows if tenant_id is None or key[0] == tenant_id]:
-            del self._rows[key]
+        if tenant_id is None:
+            self._rows.clear()
+            self._ids.clear()
+        else:
+            for id_ in self._ids.pop(tenant_id, ()):
+                del self._rows[tenant_id, id_]
 
 
 async def hear_changes(dsn: str, channel: str, forget: Callable[[UUID | None], None]) -> NoReturn:
