@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import jwt
 import pytest
 
 from command_api.app import Service, build_app, service
+from command_api.execute import Clock, utc_now
 from command_api.settings import CommandSettings
 from helpdesk.http.app import edge
 from integration.engine.rig import Engine
@@ -21,10 +23,12 @@ SECRET = "a secret of at least thirty-two bytes"
 
 
 @asynccontextmanager
-async def serving(engine: Engine, **settings: str) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
+async def serving(
+    engine: Engine, clock: Clock = utc_now, /, **settings: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A command API with these settings, before nobody's gateway; the views are away, and answers say so."""
     values = {name.lower(): value for name, value in engine.variables.items()}
-    async with service(CommandSettings.model_validate(values | settings | {"log_level": "info"})) as parts:
+    async with service(CommandSettings.model_validate(values | settings | {"log_level": "info"}), clock=clock) as parts:
         transport = httpx.ASGITransport(edge(build_app(parts)))
         async with httpx.AsyncClient(transport=transport, base_url="http://tickets.test") as client:
             yield client, parts
@@ -46,6 +50,23 @@ async def founded(parts: Service) -> str:
 async def signed_up(client: httpx.AsyncClient, parts: Service) -> Any:
     slug = await founded(parts)
     return await post(client, "signup", 201, email=fresh_address(), password=PASSWORD, name="Ada", tenantSlug=slug)
+
+
+async def test_who_logs_out_where_the_clock_is_behind_is_out_everywhere_and_can_come_back(store: Engine) -> None:
+    def behind() -> datetime:
+        return utc_now() - timedelta(seconds=5)
+
+    name = {"name": "Eve"}
+    async with serving(store) as (ahead, parts), serving(store, behind) as (late, _):
+        session = await signed_up(ahead, parts)
+        headers = {"Authorization": f"Bearer {session['accessToken']}"}
+        assert (await late.post(f"{API}/auth/logout", headers=headers)).status_code == 204
+        for client in (ahead, late):
+            assert (await client.put(f"{API}/auth/me", json=name, headers=headers)).status_code == 401
+        session = await post(late, "login", email=session["user"]["email"], password=PASSWORD)
+        session = await post(late, "refresh", refreshToken=session["refreshToken"])
+        headers = {"Authorization": f"Bearer {session['accessToken']}"}
+        assert (await ahead.put(f"{API}/auth/me", json=name, headers=headers)).status_code == 200
 
 
 # --- one-shot refresh tokens ------------------------------------------------------------------------------------------

@@ -206,6 +206,7 @@ class Accounts:
         ended = account.person.sessions_from
         if ended is not None and found.created_at < ended:
             raise BadRefreshToken
+        now = _since(ended, now)
         if not self._rotates and found.used_at is None:
             return self._session(account, token, now)
         following = uuid4()
@@ -215,7 +216,7 @@ class Accounts:
         return self._session(account, following, now)
 
     async def _sign_in(self, account: Account, now: datetime) -> Session:
-        token = uuid4()
+        token, now = uuid4(), _since(account.person.sessions_from, now)
         row = RefreshToken(account.tenant_id, account.person.id, now, now + self._refresh, uuid4(), None)
         await store_accounts.keep_refresh_token(self._commands.pool, _hash(token), row)
         return self._session(account, token, now)
@@ -232,6 +233,12 @@ class Accounts:
             tenant_id=account.tenant_id, user_id=person.id, email=person.email, role=person.role, now=now
         )
         return Session(account, token, refresh_token, self._issuer.lifetime_s * 1000)
+
+
+def _since(ended: datetime | None, now: datetime) -> datetime:
+    """When a session begins: not before those that have `ended`, even if that was told by a clock that is ahead of
+    ours."""
+    return now if ended is None else max(now, ended)
 
 
 def _hash(token: UUID) -> bytes:

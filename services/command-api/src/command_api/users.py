@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import cast
+from datetime import datetime, timedelta
+from typing import Final, cast
 from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure
@@ -32,6 +32,8 @@ from helpdesk.recorded import Stream
 
 Edit = Callable[[datetime, int], EditUser]
 """(now, other active admins) → what is asked of the account."""
+_A_MOMENT: Final = timedelta(milliseconds=1)
+"""A token that was issued before the moment at which sessions end has ended; times of tokens are whole milliseconds."""
 _ENDS_SESSIONS = (UserDeactivated, UserPasswordChanged, UserSignedOut)
 
 
@@ -72,18 +74,24 @@ class Users:
         others = await store_accounts.other_admins(self._commands.pool, cause.tenant_id, user_id)
         return await self._carry_out(cause, user_id, lambda at: edit(at, others), expected_version, shape=shape)
 
-    async def sign_out(self, cause: Cause) -> Account:
-        """End every token of the one who acts, the access token at hand too. Raises Contended."""
-        return await self._carry_out(cause, cause.actor, lambda at: SignOut(by=cause.actor, at=at))
+    async def sign_out(self, cause: Cause, issued_at: datetime) -> Account:
+        """End every token of the one who acts, the one at hand too, which is of `issued_at`: by a clock, it may
+        be, that is ahead of ours. Raises Contended."""
+        return await self._carry_out(
+            cause, cause.actor, lambda at: SignOut(by=cause.actor, at=max(at, issued_at + _A_MOMENT))
+        )
 
-    async def change_password(self, cause: Cause, present: str, new: str) -> Account:
-        """Another password for the one who acts; every token of before ends. Raises WrongPassword, Contended."""
+    async def change_password(self, cause: Cause, issued_at: datetime, present: str, new: str) -> Account:
+        """Another password for the one who acts; tokens end as with `sign_out`. Raises WrongPassword, Contended."""
         hash_ = await store_accounts.password_hash(self._commands.pool, cause.tenant_id, cause.actor)
         if not await self._passwords.matching(present, [hash_] if hash_ else [], 1):
             raise WrongPassword
         new_hash = await self._passwords.hash(new)
         return await self._carry_out(
-            cause, cause.actor, lambda at: ChangePassword(by=cause.actor, at=at), new_hash=new_hash
+            cause,
+            cause.actor,
+            lambda at: ChangePassword(by=cause.actor, at=max(at, issued_at + _A_MOMENT)),
+            new_hash=new_hash,
         )
 
     async def _carry_out(

@@ -60,7 +60,7 @@ async def logout(request: Request, caller: Caller, users: People, body: LogoutBo
     """Every access and refresh token that the caller has been given so far ends, on all devices. A `refreshToken` in
     the body is one of them."""
     async with _of_this_account():
-        return _done(await users.sign_out(cause(request, caller)))
+        return _done(await users.sign_out(cause(request, caller), caller.issued_at))
 
 
 @router.put("/me", summary="Change one's name", response_model=shapes.UserShape,
@@ -82,7 +82,9 @@ async def change_password(request: Request, caller: Caller, users: People, body:
     """Every access and refresh token of before ends: log in with the new password."""
     async with _of_this_account():
         try:
-            account = await users.change_password(cause(request, caller), body.current_password, body.new_password)
+            account = await users.change_password(
+                cause(request, caller), caller.issued_at, body.current_password, body.new_password
+            )
         except WrongPassword as error:
             raise invalid("currentPassword", "this is not the present password", "wrong_password") from error
     return _done(account)
