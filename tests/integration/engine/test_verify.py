@@ -273,6 +273,10 @@ SPOILT = {
     "a living tenant is locked out": (
         "I4", f"insert into notices.closed_tenant values ('{TENANT}')", "notices.closed_tenant"),
     "a notifier's person differs": ("I4", "update notices.person set role = 'ADMIN'", "notices.person"),
+    "an account may do more than its events say": (
+        "I4", "insert into events.person (tenant_id, id, email, name, role, enabled, valid_from, created_at, "
+        f"updated_at, version) values ('{TENANT}', {T(42)}, '', '', 'ADMIN', true, now(), now(), now(), 1)",
+        "events.person: user"),
     "a row stands under another tenant": (
         "I5", f"update views.tickets set tenant_id = '{OTHER}' where id = {FIRST}", f"of {TENANT}"),
     "a comment stands under another tenant": (

@@ -13,6 +13,7 @@ from psycopg import sql
 from helpdesk.events.tenant import TenantClosed
 from helpdesk.folds import ticket as fold
 from helpdesk.folds.user import Standing, evolve_standing
+from helpdesk.folds.user import fold as fold_user
 from helpdesk.recorded import Stream
 from notifier.domain.person import evolve as evolve_person
 from notifier.domain.ticket import evolve as evolve_ticket
@@ -44,6 +45,9 @@ select count(*) filter (where e.version > coalesce(g.version, 0)),
 from (select tenant_id, stream_type, stream_id, max(version) as version from events.event group by 1, 2, 3) e
 full join {schema}.stream_guard g using (tenant_id, stream_type, stream_id)
 where coalesce(tenant_id <> all(%s), true)"""
+
+_ACCOUNTS: Final = """
+select tenant_id, id, role, enabled, invited from events.person order by tenant_id, id"""
 
 _PURGES_APPLIED: Final = "select stream_id from {schema}.stream_guard where stream_type = 'platform'"
 _PARKED: Final = "select stream_type, stream_id, tenant_id, version, error from {schema}.parked order by since limit 10"
@@ -151,7 +155,29 @@ def check(snapshot: Snapshot) -> Outcome:
             views = [view for view in owner.views if view.stream_type == type_]
             _streams(snapshot, owner, type_, views, _Purged(applied & purged, pending), outcome)
         _progress(snapshot, owner, purged, outcome)
+    _accounts(snapshot, outcome)
     return outcome
+
+
+def _accounts(snapshot: Snapshot, outcome: Outcome) -> None:
+    """By these rows the command API judges what somebody may do; each is written with its event, so it has all."""
+    sources = {"": snapshot.stream(_EVENTS, ("user",)), "row": snapshot.stream(_ACCOUNTS)}
+    for (tenant, id_), found in _side_by_side(sources):
+        stream = Stream(tenant, "user", id_)
+        stored = [Stored(*row[2:]) for row in found.get("", ())]
+        for row in found.get("row", ()) if stored else ():  # a row without events is told by I2
+            outcome.looked_at["rows"] += 1
+            try:
+                past = history(stream, Guard(stored[-1].version, None), stored)
+            except Broken as error:
+                outcome.found(str(error))
+                continue
+            if (user := fold_user(None, past.happened)) is None:
+                continue
+            wanted = {"role": user.standing.role, "enabled": user.standing.enabled, "invited": user.invited}
+            actual = dict(zip(wanted, row[2:], strict=True))
+            if names := ", ".join(name for name in wanted if wanted[name] != actual[name]):
+                outcome.found(f"events.person: {stream}: row {id_} differs in {names}")
 
 
 def _progress(snapshot: Snapshot, owner: Owner, purged: Iterable[UUID], outcome: Outcome) -> None:
