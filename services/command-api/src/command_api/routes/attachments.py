@@ -17,7 +17,7 @@ from command_api.domain.ticket.commands import AddAttachment, BeginUpload, Remov
 from command_api.domain.ticket.state import Attachment, Ticket
 from command_api.execute import Commands, Outcome, new_command
 from command_api.files import Files
-from command_api.routes.shared import IfMatch, Shell, actor, carry_out, problems_of, shaped
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, emptied, problems_of, shaped
 from command_api.store_files import Declared, Watched
 from command_api.wire import AttachmentBody, UploadBody, UploadShape
 from helpdesk.auth.http import Caller
@@ -120,16 +120,13 @@ async def remove(
             raise Rejected("attachment_not_found", "The ticket has no such file.")
         await files.doubt(Watched(caller.tenant_id, attachment_id, ticket_id))
 
-    async def shape(outcome: Outcome) -> Answer:
-        return shaped(caller.tenant_id, outcome, status=204)
-
     return await carry_out(
         request,
         caller,
         shell,
         ticket_id,
         lambda at: RemoveAttachment(attachment_id=attachment_id, by=actor(caller), at=at),
-        shape,
+        emptied(caller.tenant_id),
         expected,
     )
 

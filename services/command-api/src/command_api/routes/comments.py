@@ -11,7 +11,7 @@ from command_api import store
 from command_api.domain.tenant_settings import reopen_window
 from command_api.domain.ticket.commands import AddComment, DeleteComment, EditComment
 from command_api.execute import Outcome, Shape
-from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, emptied, shaped
 from command_api.wire import CommentBody, EditCommentBody, FlatCommentBody
 from helpdesk.auth.http import Caller
 from helpdesk.auth.tokens import Principal
@@ -162,16 +162,13 @@ async def _edit(
 async def _delete(
     request: Request, caller: Principal, shell: Shell, ticket_id: UUID, comment_id: UUID, if_match: str | None
 ) -> Response:
-    async def shape(outcome: Outcome) -> Answer:
-        return shaped(caller.tenant_id, outcome, status=204)
-
     return await carry_out(
         request,
         caller,
         shell,
         ticket_id,
         lambda at: DeleteComment(comment_id=comment_id, by=actor(caller), at=at),
-        shape,
+        emptied(caller.tenant_id),
         expected_version(if_match),
     )
 

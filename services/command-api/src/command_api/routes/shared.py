@@ -127,6 +127,15 @@ def shaped(
     return Answer(status, content, etag(outcome.version, content), token, location)
 
 
+def emptied(tenant_id: UUID) -> Shape:
+    """The 204 of what removed something."""
+
+    async def shape(outcome: Outcome) -> Answer:
+        return shaped(tenant_id, outcome, status=204)
+
+    return shape
+
+
 def _tell_visible(response: Response, *, visible: bool | None) -> None:
     if visible is None:
         response.headers["Preference-Applied"] = "respond-async"

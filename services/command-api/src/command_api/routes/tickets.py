@@ -10,7 +10,7 @@ from starlette.responses import Response
 from command_api.domain.ticket.commands import CreateTicket, DeleteTicket
 from command_api.domain.ticket.state import Ticket
 from command_api.execute import CommandAt, NumberTaken, Outcome
-from command_api.routes.shared import IfMatch, Shell, actor, carry_out, shaped
+from command_api.routes.shared import IfMatch, Shell, actor, carry_out, emptied, shaped
 from command_api.wire import CreateTicketBody, EditTicketBody
 from helpdesk.auth.http import Caller, unknown_user
 from helpdesk.auth.tokens import Principal
@@ -114,16 +114,13 @@ async def delete(
 ) -> Response:
     """Admins only. The history stays; nobody sees the ticket any more."""
 
-    async def shape(outcome: Outcome) -> Answer:
-        return shaped(caller.tenant_id, outcome, status=204)
-
     return await carry_out(
         request,
         caller,
         shell,
         ticket_id,
         lambda at: DeleteTicket(by=actor(caller), at=at),
-        shape,
+        emptied(caller.tenant_id),
         expected_version(if_match),
     )
 

@@ -28,11 +28,14 @@ grant select, update (body), delete on notices.idempotency to notices_background
 
 -- Takes a key for the running transaction, whose answer is said by an update before it commits. Null, or why not:
 --   in_flight  another transaction holds it · answered, reused  as `append` of an event store says it
+-- It and a redaction of the same tenant, which holds the first lock alone, wait for each other: else an answer that shows a
+-- name of before could be kept after the redaction has emptied the others.
 create function notices.take_key(
     p_tenant uuid, p_principal text, p_method text, p_path text, p_key text, p_fingerprint bytea, p_seconds double precision)
 returns text language plpgsql as $$
 declare kept bytea;
 begin
+    perform pg_advisory_xact_lock_shared(hashtextextended('notices.answers/' || p_tenant, 0));
     if not pg_try_advisory_xact_lock(hashtextextended(
         concat_ws(E'\n', 'notices', p_tenant, p_principal, p_method, p_path, p_key), 0)) then
         return 'in_flight';

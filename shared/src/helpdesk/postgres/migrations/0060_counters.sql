@@ -28,13 +28,15 @@ declare
     left_ double precision := (this + 1) * p_window_s - now_s;
     c     limits.counter;
 begin
-    -- Who was waited for may have begun the next window already: it stays begun.
+    -- Who was waited for may have begun the next window already: it stays begun. One that lies further ahead was begun by
+    -- a clock that has been set back (a standby took over, say), and begins anew: its callers would else be refused until
+    -- the clock is there again.
     insert into limits.counter as t (key, number, before, calls, expires_at)
     values (p_key, this, 0, 0, clock_timestamp() + make_interval(secs => 2 * p_window_s))
     on conflict on constraint counter_pkey do update set
-        number = greatest(t.number, this),
-        before = case when t.number >= this then t.before when t.number = this - 1 then t.calls else 0 end,
-        calls = case when t.number >= this then t.calls else 0 end,
+        number = case when t.number = this + 1 then t.number else this end,
+        before = case when t.number in (this, this + 1) then t.before when t.number = this - 1 then t.calls else 0 end,
+        calls = case when t.number in (this, this + 1) then t.calls else 0 end,
         expires_at = excluded.expires_at
     returning * into c;
     fits := c.before * left_ / p_window_s + c.calls < p_limit;
