@@ -286,7 +286,7 @@ async def test_every_fault_of_a_sign_up_is_told_at_once(client: httpx.AsyncClien
 )
 async def test_names_are_kept_as_given(client: httpx.AsyncClient, name: str) -> None:
     user = answered(await call(client, "signup", signup(name=name)), 201, AUTH)["user"]
-    first, _, last = name.partition(" ")
+    first, _, last = name.strip().partition(" ")
     assert (user["name"], user["firstName"], user["lastName"]) == (name, first, last)
 
 
