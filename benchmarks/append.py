@@ -33,7 +33,7 @@ EVENT: Final = TicketRetitled(
     by=ACTOR,
     at=datetime(2026, 1, 1, 12, tzinfo=UTC),
 )
-MOST_PER_S: Final = 25_000
+MOST_PER_S: Final = 50_000
 Command = tuple[UUID, Sequence[StreamAppend], Metadata]
 Append = Callable[[UUID, Sequence[StreamAppend], Metadata], Awaitable[None]]
 
