@@ -7,7 +7,7 @@ the very mechanism by which the command API waits, so that what measuring costs 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -120,29 +120,22 @@ def measure(system: System, knobs: Knobs) -> list[Row]:
 async def _measure(system: System, knobs: Knobs, beside: str, *, goals: bool = True) -> list[Row]:
     async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
         await at_rate(writer.once, LOW_RATE, 1.0)
-        most = median([await sustained(writer.once, knobs.window_s / 2) for _ in range(3)])
-        kafkas = median([await sustained(kafka.once, knobs.window_s / 2) for _ in range(3)])
-        found = await _windows(system, knobs, writer, kafka, most / 2, kafkas / 2)
+        most = median([await sustained(writer, knobs.window_s / 2) for _ in range(3)])
+        found = await _windows(system, knobs, writer, kafka, most / 2)
     notes = {"events/s in this row": most / 2, "events/s at most": most, **found.notes}
     name = f"append → visible at half load{beside}"
-    rows = [
+    return [
         _row(name, "p50", found.whole.p50, found.bare.p50, 3.0 if goals else None, notes),
         _row(name, "p99", found.whole.p99, found.bare.p99, 5.0 if goals else None,
              {"of it after the append, ms": found.lag.p99}),
     ]  # fmt: skip
-    if goals:
-        limit = "bare Kafka at half of what it bears itself"
-        bears = {"records/s of bare Kafka in this row": kafkas / 2, "records/s at most": kafkas}
-        rows.append(_row(name, "p50", found.whole.p50, found.as_busy.p50, None, bears, limit))
-        rows.append(_row(name, "p99", found.whole.p99, found.as_busy.p99, None, {}, limit))
-    return rows
 
 
 async def _at_rates(system: System, knobs: Knobs) -> list[Row]:
     rows = []
     async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
         for rate in RATES:
-            found = await _windows(system, knobs, writer, kafka, rate, rate)
+            found = await _windows(system, knobs, writer, kafka, rate)
             name = f"append → visible at {rate:g} events/s"
             rows.append(_row(name, "p50", found.whole.p50, found.bare.p50, None, found.notes))
             rows.append(_row(name, "p99", found.whole.p99, found.bare.p99, None, {}))
@@ -151,27 +144,21 @@ async def _at_rates(system: System, knobs: Knobs) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What the windows at one rate have given: from the append, after it, of Kafka alone at the same rate, and of Kafka
-    alone at a rate of its own."""
+    """What the windows at one rate have given: from the append, after it, and of Kafka alone."""
 
     whole: Spread
     lag: Spread
     bare: Spread
-    as_busy: Spread
     notes: dict[str, float]
 
 
-async def _windows(
-    system: System, knobs: Knobs, writer: "Writer", kafka: Echo, rate: float, kafkas_rate: float
-) -> Windows:
+async def _windows(system: System, knobs: Knobs, writer: "Writer", kafka: Echo, rate: float) -> Windows:
     seconds = max(knobs.window_s, ENOUGH / rate)
     await kafka.at(rate, 1.0)
-    whole, lag, bare, as_busy = [], [], [], []
+    whole, lag, bare = [], [], []
     spent: Counter[str] = Counter()
     for _ in range(knobs.rounds):
         bare.append(Spread.of(await kafka.at(rate, seconds)))
-        if kafkas_rate != rate:
-            as_busy.append(Spread.of(await kafka.at(kafkas_rate, seconds)))
         before = system.cpu_s()
         ways = await at_rate(writer.once, rate, seconds)
         after = system.cpu_s()
@@ -181,30 +168,22 @@ async def _windows(
         lag.append(Spread.of([way.shown for way in ways]))
     notes: dict[str, float] = {"of it after the append, ms": middle(lag).p50}
     notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common() if cpu >= WORTH_TELLING}
-    return Windows(middle(whole), middle(lag), middle(bare), middle(as_busy or bare), notes)
+    return Windows(middle(whole), middle(lag), middle(bare), notes)
 
 
-def _row(
-    what: str,
-    which: str,
-    measured: float,
-    limit: float,
-    bound: float | None,
-    notes: dict[str, float],
-    beside: str = "bare Kafka produce → consume",
-) -> Row:
+def _row(what: str, which: str, measured: float, limit: float, bound: float | None, notes: dict[str, float]) -> Row:
     goal = None if bound is None else Goal("≤", bound)
-    return Row("3", f"{what}, {which} | {beside}", "ms", measured, limit, goal, notes)
+    return Row("3", f"{what}, {which} | bare Kafka produce → consume", "ms", measured, limit, goal, notes)
 
 
-async def sustained(once: Callable[[], Awaitable[object]], seconds: float) -> float:
-    """Events a second when the next begins as soon as one has arrived, with many under way."""
+async def sustained(writer: Writer, seconds: float) -> float:
+    """Events a second when the next is appended as soon as one is visible, with many under way."""
     begun, done = time.perf_counter(), 0
 
     async def on() -> None:
         nonlocal done
         while time.perf_counter() < begun + seconds:
-            await once()
+            await writer.once()
             done += 1
 
     await asyncio.gather(*(on() for _ in range(IN_FLIGHT)))
