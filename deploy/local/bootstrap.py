@@ -5,7 +5,7 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an old Python runs this to be told so
     # Not an f-string: such a Python may not know them.
-    sys.exit("Python 3.11 or newer is needed, this is %d.%d: try `make PYTHON=python3.12`." % sys.version_info[:2])  # noqa: UP031
+    sys.exit("Python 3.11 or newer is needed, this is %d.%d: try `make PYTHON=python3.12`." % sys.version_info[:2])  # noqa: UP031 - for the same Python
 
 import fcntl
 import hashlib

@@ -1,7 +1,8 @@
 """The shell of the ticket commands on a real event store: numbers, groups, what is kept in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +12,7 @@ from command_api import store as private
 from command_api.directory import Directory
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import Actor, AddComment, CreateTicket, EditTicket
-from command_api.execute import CommandAt, Commands, NumberTaken, StaleVersion, new_command
+from command_api.execute import CommandAt, Commands, NumberTaken, Outcome, StaleVersion, new_command
 from helpdesk.consistency import Applied
 from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
@@ -130,12 +131,12 @@ async def test_the_same_command_sent_twice_at_once_is_answered_twice_and_happens
     ticket_id, _ = await opened(shell, tenant)
     why = new_command(tenant, ADA.id, waits=False)
 
-    def comment(by: Commands) -> object:
+    def comment(by: Commands) -> Coroutine[Any, Any, Outcome]:
         return by.ticket(
             why, ticket_id, lambda at: AddComment(comment_id=UUID(int=1), content="x", is_internal=False, by=ADA, at=at)
         )
 
-    one, two = await asyncio.gather(comment(shell), comment(other))  # type: ignore[call-overload]
+    one, two = await asyncio.gather(comment(shell), comment(other))
     assert (one.version, two.version) == (2, 2)
     assert one.ticket.comments.keys() == two.ticket.comments.keys() == {UUID(int=1)}
 

@@ -14,6 +14,7 @@ import pytest
 from helpdesk.consumer.apply import Handler
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.settings import Limits
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import Stream
 from integration.engine.rig import (
@@ -40,6 +41,10 @@ async def all_written(views: Views, streams: Sequence[Stream], last: int) -> boo
         if await written(views.engine, stream) != list(range(1, last + 1)):
             return False
     return True
+
+
+def _placed_or_over(one: Subscriber, producing: "asyncio.Task[None]") -> bool:
+    return bool(one.state.placed) or producing.done()
 
 
 async def test_every_record_that_comes_three_times_is_applied_once(views: Views, bus: Topic) -> None:
@@ -73,7 +78,7 @@ async def test_a_rebalance_every_moment_under_load_doubles_and_loses_nothing(vie
                 second = await others.enter_async_context(join(ledger("second", 0.005)))
                 if rounds % 2:
                     await others.enter_async_context(join(ledger("third", 0.005)))
-                await eventually(lambda second=second: second.state.placed or producing.done())  # type: ignore[misc]
+                await eventually(partial(_placed_or_over, second, producing))
                 await asyncio.sleep(0.3)
                 assert second.state.halted is None
             rounds += 1

@@ -499,7 +499,7 @@ async def test_a_million_events_are_rebuilt_while_writes_go_on(own: Engine) -> N
         reader = Reader(own.dsn("query_api"), streams[0])
         async with beside(reader.run()), beside(_writing(own, streams)):
             code = await asyncio.to_thread(main, databases(own), ["--measure-copy"], said.append)
-    print("\n".join(said), f"\nreads: {reader.reads}, the slowest {reader.slowest_s:.2f} s")  # noqa: T201
+    print("\n".join(said), f"\nreads: {reader.reads}, the slowest {reader.slowest_s:.2f} s")  # noqa: T201 - the figures are the point
     assert code == 0
     assert "checksums agree" in said[-1]
     assert reader.versions[-1] > reader.versions[0]

@@ -57,7 +57,9 @@ async def test_every_account_that_the_password_opens_is_found(passwords: Passwor
     assert await passwords.matching("a", hashes, EXACTLY) == [0, 2]
 
 
-@pytest.mark.parametrize(("accounts", "wanted", "made"), [(0, 1, 1), (1, 1, 1), (0, 5, 5), (2, 5, 5), (5, 5, 5), (7, 5, 7)])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("accounts", "wanted", "made"), [(0, 1, 1), (1, 1, 1), (0, 5, 5), (2, 5, 5), (5, 5, 5), (7, 5, 7)]
+)
 async def test_there_are_always_as_many_verifications(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch, accounts: int, wanted: int, made: int
 ) -> None:

@@ -13,7 +13,8 @@ from helpdesk.paging.order import Order, Sort
 
 CURSORS = Cursors("a secret of sixteen or more")
 LIST = list_name("tickets", uuid4())
-TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2900, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001
+BOUNDS = datetime(1900, 1, 1), datetime(2900, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone itself
+TIMES = st.datetimes(*BOUNDS, timezones=st.just(UTC))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 KEYS = st.one_of(
     st.tuples(st.sampled_from([Sort.CREATED_AT, Sort.UPDATED_AT]), TIMES),

@@ -95,7 +95,10 @@ def test_a_time_is_in_utc_with_milliseconds_and_z() -> None:
     assert instant(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00.000Z"
 
 
-@pytest.mark.parametrize("value", ["{00000000-0000-0000-0000-000000000001}", "urn:uuid:" + str(UUID(int=1)), "1" * 32, "", 7, None, b"0" * 16])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    "value",
+    ["{00000000-0000-0000-0000-000000000001}", "urn:uuid:" + str(UUID(int=1)), "1" * 32, "", 7, None, b"0" * 16],
+)
 def test_an_id_has_one_form(value: Any) -> None:
     id_: TypeAdapter[UUID] = TypeAdapter(Id)
     assert id_.validate_python("0190A1B2-C3D4-7E5F-8A9B-0C1D2E3F4A5B").hex == "0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"

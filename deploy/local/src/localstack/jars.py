@@ -70,7 +70,7 @@ def write_lock() -> None:
 def _wanted() -> list[tuple[str, tuple[str, str, str, str]]]:
     """Of a shaded jar its newest release; of the others everything below them, one version of each."""
     import jgo  # noqa: PLC0415 - slow to import, and only a fetch needs it
-    from jgo.maven import MavenContext  # noqa: PLC0415 - the same
+    from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, and only a fetch needs it
 
     found: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
     for server, endpoints in RESOLVED.items():
@@ -104,8 +104,8 @@ def _fetch(jar: Jar) -> None:
 
 
 def _download(group: str, artifact: str, version: str, classifier: str, folder: Path) -> Path:
-    import requests  # noqa: PLC0415 - the same
-    from jgo.maven import MavenContext  # noqa: PLC0415 - the same
+    import requests  # noqa: PLC0415 - slow to import, and only a fetch needs it
+    from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, and only a fetch needs it
 
     component = MavenContext(repo_cache=folder, timeout=60).project(group, artifact).at_version(version)
     try:

@@ -128,8 +128,8 @@ class Sender:
             at = utc_now()
             secret = self._vault.open(delivery.secret, delivery.tenant_id, delivery.endpoint_id)
             outcome = await egress.post(prepare(delivery, secret, at))
-            # The spread of retries guards no secret.
-            step = next_step(outcome, delivery.attempt + 1, self._schedule, random.uniform(-1, 1))  # noqa: S311
+            spread = random.uniform(-1, 1)  # noqa: S311 - the spread of retries guards no secret
+            step = next_step(outcome, delivery.attempt + 1, self._schedule, spread)
             recorded = await sending.record(self._pool, delivery, at, outcome, step)
             log.info(
                 "webhook attempt" if recorded else "webhook attempt outlived its claim",
