@@ -12,6 +12,7 @@ from support.browser import chromium, page_at
 from support.people import PASSWORD, Person
 from support.stories import FRONTEND, told
 
+BASH = ("bash", "-euo", "pipefail")
 STORIES = {
     "README.md": ("Printer on fire", "Have you tried water?", "304", "stale_version", "validation_failed", "unread"),
     "attachments.md": ('"filename":"log.csv"', "the same bytes", "removed: 204", "attachment_not_found"),
@@ -19,9 +20,11 @@ STORIES = {
 """Pages whose commands are run, and what these print among other things."""
 
 
-@pytest.mark.parametrize("page", STORIES)
-async def test_the_commands_of_the_page_run_one_after_the_other(stack: Stack, page: str) -> None:
-    text = await told(FRONTEND / page, stack)
+@pytest.mark.parametrize(("page", "shell"), [("README.md", BASH), ("attachments.md", ("sh", "-eu"))])
+async def test_the_commands_of_the_page_run_one_after_the_other(
+    stack: Stack, page: str, shell: tuple[str, ...]
+) -> None:
+    text = await told(FRONTEND / page, stack, shell=shell)
     for expected in STORIES[page]:
         assert expected in text, text[-3000:]
 
