@@ -18,7 +18,7 @@ OF_EVERY_SERVICE = ("/health/live", "/health/ready")
 
 def _owners() -> dict[tuple[str, str], str]:
     """(method, path) → service, from what each service says of itself."""
-    source = Path(__file__).parents[2] / "deploy/openapi.py"
+    source = Path(__file__).parents[3] / "deploy/openapi.py"
     spec = importlib.util.spec_from_file_location("merge_openapi", source)
     assert spec is not None
     assert spec.loader is not None
