@@ -216,3 +216,15 @@ async def test_while_one_changes_a_notification_the_other_is_told_to_wait(user: 
     first = await sending
     answered(first, 200, NOTIFICATION)
     replayed(await send(user, "PUT", path, under), first)
+
+
+async def test_the_trace_of_a_request_stands_with_its_events(agent: Person, stack: Stack) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    opened = {"title": "The printer burns", "description": ""}
+    heard_by = {"url": "http://127.0.0.1:9/hook", "events": ["TICKET_CREATED"]}
+    for path, body, schema in (("/tickets", opened, "events"), ("/webhooks", heard_by, "webhooks")):
+        for sent, stored in ((trace, trace), ("none of ours", None)):
+            answer = await agent.ask("POST", path, json=body, headers={"traceparent": sent})
+            assert answer.status_code == 201, answer.text
+            query = f"select metadata ->> 'traceparent' from {schema}.event where metadata ->> 'correlation_id' = %s"
+            assert set(await rows(stack, query, answer.headers["X-Request-Id"])) == {(stored,)}

@@ -10,10 +10,9 @@ from helpdesk.eventstore import relay
 from helpdesk.eventstore.checkpoint import Fenced, ForeignStore, Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.store import StreamAppend
-from helpdesk.recorded import START, Stream
+from helpdesk.recorded import START, Metadata, Stream
 from integration.engine.relays import nothing, published, relayed, relays, shown, standing
 from integration.engine.rig import (
-    NOBODY,
     NOON,
     Engine,
     eventually,
@@ -48,12 +47,13 @@ async def test_what_the_store_holds_is_what_kafka_holds(own: Engine) -> None:
     title = 'ü"\\' + "x" * 250_000
     event = TicketRetitled(title=title, previous="🔥\n", by=UUID(int=1), at=NOON)
     async with relays(own):
-        await own.store.append(uuid4(), [StreamAppend(stream, 0, [event])], NOBODY)
+        metadata = Metadata(UUID(int=1), uuid4(), uuid4(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        await own.store.append(uuid4(), [StreamAppend(stream, 0, [event])], metadata)
         await own.append(stream, version=1)
         await relayed(own)
     ((first, second),) = [found for found in (await records_of(own.bootstrap, own.topic)).values() if found]
     assert [first, second] == await own.store.read_stream(stream)
-    assert first.event == event
+    assert (first.event, first.metadata) == (event, metadata)
 
 
 async def test_one_relay_leads_and_the_other_takes_over_when_the_leader_loses_its_connection(own: Engine) -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from helpdesk.http.app import build_api, edge
 from helpdesk.http.etag import etag, expected_version, respond
 from helpdesk.http.json import dumps
-from helpdesk.http.middleware import request_id_of, resolved
+from helpdesk.http.middleware import request_id_of, resolved, trace_of
 from helpdesk.http.problem import Problem, answer, internal, invalid, of_validation, plain, unavailable
 from helpdesk.http.wire import Id, instant, text, utf16_length
 
@@ -115,6 +115,14 @@ def test_a_request_id_is_echoed_when_it_is_a_uuid_and_else_made() -> None:
     for other in (None, "", "7", "x" * 36, "{" + mine + "}", mine.replace("-", "")):
         assert request_id_of(other) != other
         assert UUID(request_id_of(other))
+
+
+def test_a_trace_is_taken_over_when_it_is_one_and_else_nothing() -> None:
+    mine = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert trace_of(mine) == mine
+    nobodys = ("00-" + "0" * 32 + mine[35:], mine[:36] + "0" * 16 + "-01")
+    for other in (None, "", "7", mine.upper(), mine + "-x", f"{mine}\n", "01" + mine[2:], *nobodys):
+        assert trace_of(other) is None
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ class Cause:
     """Who commands, and within which request. `waits`: the answer is to come when the views show the change.
 
     `cause_id` names what the command is a part of, if it is one of many. `key`: the answer is to be kept under it.
+    `trace`: the caller's own, in the words of W3C Trace Context.
     """
 
     tenant_id: UUID
@@ -73,6 +74,7 @@ class Cause:
     waits: bool = True
     cause_id: UUID | None = None
     key: Key | None = None
+    trace: str | None = None
 
     def part(self) -> "Cause":
         """The cause of one of many commands: an id of its own, and the request as what it comes from."""
@@ -81,7 +83,7 @@ class Cause:
     @property
     def metadata(self) -> Metadata:
         """What stands beside each event of the command."""
-        return Metadata(actor=self.actor, causation_id=self.cause_id or self.command_id, correlation_id=self.request_id)
+        return Metadata(self.actor, self.cause_id or self.command_id, self.request_id, self.trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from helpdesk.http.etag import NO_VERSION, etag, expected_version, respond
 from helpdesk.http.json import dumps
 from helpdesk.http.judged import entry_of
 from helpdesk.http.keys import Replays, key_of, mark_kept, sent
+from helpdesk.http.middleware import trace_of
 from helpdesk.http.problem import Problem, invalid
 from helpdesk.http.wire import Id
 from helpdesk.ids import new_id
@@ -271,4 +272,5 @@ def _contended() -> Problem:
 
 
 def _metadata(request: Request, caller: Principal) -> Metadata:
-    return Metadata(caller.user_id, None, UUID(request.scope["request_id"]))
+    trace = trace_of(request.headers.get("traceparent"))
+    return Metadata(caller.user_id, None, UUID(request.scope["request_id"]), trace)

@@ -1,6 +1,7 @@
 """What happens around every request, as plain ASGI (one BaseHTTPMiddleware costs 50 times as much)."""
 
 import logging
+import re
 import time
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from helpdesk.http.problem import answer, internal
 
 log = logging.getLogger("helpdesk.request")
 _ROOT: Final = "/api/v1"
+_TRACEPARENT: Final = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 ALIASES: Final = (
     # prefix of older clients → ours; True: its lists are always enveloped (contract §1)
     ("/api/auth/", "/api/v1/auth/", False),
@@ -93,6 +95,12 @@ def request_id_of(incoming: str | None) -> str:
         return str(UUID(incoming)) if incoming and len(incoming) == 36 else str(uuid4())
     except ValueError:
         return str(uuid4())
+
+
+def trace_of(incoming: str | None) -> str | None:
+    """The caller's trace, if `traceparent` is one (W3C Trace Context, version 00): it stands in events for ever, so
+    nothing else does."""
+    return incoming if incoming and _TRACEPARENT.fullmatch(incoming) else None
 
 
 def resolved(path: str) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from helpdesk.folds.activities import ActivityRow as Activity
 from helpdesk.http.etag import etag
 from helpdesk.http.json import dumps
 from helpdesk.http.keys import key_of, mark_kept, sent
+from helpdesk.http.middleware import trace_of
 from helpdesk.http.problem import Problem
 from helpdesk.policy import is_staff
 from helpdesk.recorded import Stream
@@ -58,9 +60,11 @@ def actor(principal: Principal) -> Actor:
 def cause(request: Request, principal: Principal) -> Cause:
     """The cause of this request's command."""
     waits = not prefers_async(request.headers.get("prefer"))
-    return new_command(
+    begun = new_command(
         principal.tenant_id, principal.user_id, request.scope.get("request_id"), waits=waits, key=key_of(request)
     )
+    trace = trace_of(request.headers.get("traceparent"))
+    return replace(begun, trace=trace) if trace else begun
 
 
 def prefers_async(prefer: str | None) -> bool:
