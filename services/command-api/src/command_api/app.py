@@ -77,7 +77,15 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         users = Users(commands, passwords)
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
-        jobs: list[Job] = [views.run, notices.run, webhooks.run, poke.run, directory.run, audit.run]
+        jobs: list[Job] = [
+            views.run,
+            notices.run,
+            webhooks.run,
+            poke.run,
+            directory.run,
+            audit.run,
+            commands.histories.run,
+        ]
         limiter = Limiter(settings)
         jobs += [Answers(pool, "events").forgetting, limiter.run]
         try:
