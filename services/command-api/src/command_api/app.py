@@ -79,7 +79,7 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
         audit = Audit(pool, "events")
         jobs: list[Job] = [views.run, notices.run, webhooks.run, poke.run, directory.run, audit.run]
         limiter = Limiter(settings)
-        jobs += [Answers(pool, "events").forgetting, limiter.run]
+        jobs += [Answers(pool, "events").forgetting, limiter.run, commands.histories.run]
         try:
             yield Service(commands, accounts, files, users, Verifier(settings), limiter, audit, views, jobs)
         finally:
