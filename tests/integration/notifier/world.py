@@ -21,6 +21,7 @@ from helpdesk.events.user import UserRegistered
 from helpdesk.eventstore import relay
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.http.app import edge
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, connect, open_pool
@@ -203,7 +204,8 @@ async def running(servers: Servers) -> AsyncIterator[World]:
         open_pool(settings.notifier_database_url, name="test-serve") as pool,
     ):
         app = build_app(settings, pool)
-        applied = Applied(settings.command_api_notices_database_url, "notices")
+        listener = Listener(settings.command_api_notices_database_url, "notices-listen")
+        applied = Applied(listener, settings.command_api_notices_database_url, "notices")
         client = httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test")
         world = World(
             settings=settings,
@@ -215,8 +217,7 @@ async def running(servers: Servers) -> AsyncIterator[World]:
             events_pool=events_pool,
             client=client,
         )
-        waiting = Running(applied.run)
-        parts = (waiting, world.relaying, world.consuming)
+        parts = (Running(listener.run), Running(applied.run), world.relaying, world.consuming)
         for part in parts:
             part.start()
         try:
