@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -39,6 +40,7 @@ MIGRATIONS = (
     Migrations("helpdesk.consumer.migrations", SCHEMA),
     Migrations("webhook_dispatcher.migrations", SCHEMA),
 )
+LOOK_EVERY_S: Final = 0.2
 
 
 def build_app(settings: WebhookSettings, pool: Pool, checks: Mapping[str, Check] | None = None) -> FastAPI:
@@ -120,12 +122,13 @@ def listening() -> Listeners:
 
 
 def relaying(settings: IntakeSettings, state: RelayState | None = None) -> Job:
-    """The relay of this owner's events. They are few and nobody waits for them: it is not worth waking it."""
+    """The relay of this owner's events. Few, and nobody waits for them: so nobody wakes it, and it looks seldom."""
     route = RelaySettings(
         dsn=settings.webhook_dispatcher_worker_database_url,
         schema=SCHEMA,
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.webhooks_topic,
+        poll_s=LOOK_EVERY_S,
     )
     return partial(relay.run, route, state)
 
