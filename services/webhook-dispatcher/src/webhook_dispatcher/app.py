@@ -32,7 +32,7 @@ from webhook_dispatcher.routes import webhook_routes
 from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
 from webhook_dispatcher.store import SCHEMA, people
-from webhook_dispatcher.subscribers import refold, take_in
+from webhook_dispatcher.subscribers import is_awaited, refold, take_in
 from webhook_dispatcher.vault import SealedAnswers, Vault
 
 MIGRATIONS = (
@@ -104,7 +104,7 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         topic=settings.events_topic,
         group=settings.group,
         max_records=1_000,  # its memory follows from the largest batch
-        tells_of=frozenset({"user", "tenant"}),  # for what else it does nobody waits
+        awaited=is_awaited,
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)
