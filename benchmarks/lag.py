@@ -32,6 +32,7 @@ from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.ids import new_id
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import open_pool
 from helpdesk.recorded import Metadata, Stream
 
@@ -243,9 +244,10 @@ async def stages(system: System, rate: float, seconds: float) -> dict[str, dict[
 async def writing(system: System) -> AsyncIterator[Writer]:
     """A writer with what runs beside it."""
     dsn = system.stack.dsn("command_api")
-    poke, views = Poke(dsn, "events"), Applied(system.stack.dsn("views_progress"), "views")
+    listener, progress = Listener(dsn, "bench-listen"), system.stack.dsn("views_progress")
+    poke, views = Poke(dsn, "events"), Applied(listener, progress, "views")
     async with open_pool(dsn, name="bench", max_size=16) as pool:
-        beside = [asyncio.create_task(poke.run()), asyncio.create_task(views.run())]
+        beside = [asyncio.create_task(job()) for job in (listener.run, poke.run, views.run)]
         try:
             await views.connected_wait([], 10.0)
             yield Writer(Group(pool, "events"), poke, views)

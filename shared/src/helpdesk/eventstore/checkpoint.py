@@ -1,6 +1,7 @@
 """Leading a share of the relay: its lock, its checkpoint, and the pages that stand beyond.
 
-All of it happens on one connection. When that dies the lock is gone and nothing can be moved any more.
+All of it happens on one connection. When that dies the lock is gone and nothing can be moved any more. (What wakes a
+leader comes on another, `postgres.listening`: it is not the lead's matter.)
 """
 
 import asyncio
@@ -91,15 +92,24 @@ class Lead:
     """The lead of a share: from `cursor` on, under `epoch`, for as long as nobody raises it."""
 
     def __init__(
-        self, connection: Connection, share: Share, timeout_s: float, depth: Depth, epoch: int, cursor: Cursor
+        self,
+        connection: Connection,
+        share: Share,
+        timeout_s: float,
+        poked: asyncio.Event,
+        depth: Depth,
+        epoch: int,
+        cursor: Cursor,
     ) -> None:
         self.epoch, self.cursor = epoch, cursor
         self._connection, self._share, self._timeout_s, self._depth = connection, share, timeout_s, depth
+        self._poked = poked
         self._page, self._move = _PAGE.format(schema=share.schema), _MOVE.format(schema=share.schema)
         self._names = {"topic": share.topic, "divisor": share.divisor, "remainder": share.remainder}
 
     async def page(self, after: Cursor, limit: int) -> Page:
         """The next events in commit order. Raises Fenced."""
+        self._poked.clear()  # whoever poked until now has committed, and is seen
         while True:
             deep = self._depth.deep
             asked = {"xid": after.xid, "position": after.position, "limit": limit, "deep": deep, **self._names}
@@ -123,14 +133,17 @@ class Lead:
 
     async def poked(self, at_most_s: float) -> bool:
         """Return True on a poke, False when none came in time: polling is the net beneath the pokes."""
-        return [_ async for _ in self._connection.notifies(timeout=at_most_s, stop_after=1)] != []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                return await self._poked.wait()
+        return False
 
 
 class Standby:
     """Somebody who would lead `share`, if nobody does."""
 
-    def __init__(self, connection: Connection, share: Share, timeout_s: float) -> None:
-        self._connection, self._share, self._timeout_s = connection, share, timeout_s
+    def __init__(self, connection: Connection, share: Share, timeout_s: float, poked: asyncio.Event) -> None:
+        self._connection, self._share, self._timeout_s, self._poked = connection, share, timeout_s, poked
 
     async def try_lead(self, depth: Depth, last_sent: LastSent) -> Lead | None:
         """The lead, or None while somebody else has it or the topic is being rebuilt. Raises ForeignStore.
@@ -182,7 +195,7 @@ class Standby:
         ((epoch, xid, position),) = await cursor.fetchall()
         # From here on a lost commit costs duplicates only: a moved checkpoint need not wait for the disk.
         await self._connection.execute("set synchronous_commit = off")
-        return Lead(self._connection, share, self._timeout_s, depth, epoch, Cursor(xid, position))
+        return Lead(self._connection, share, self._timeout_s, self._poked, depth, epoch, Cursor(xid, position))
 
     async def release(self) -> None:
         """Give up what was locked; the end of the connection does the same."""
@@ -200,8 +213,8 @@ def topic_lock(schema: str, topic: str) -> str:
 
 
 @asynccontextmanager
-async def standing_by(dsn: str, share: Share, timeout_s: float) -> AsyncIterator[Standby]:
-    """A connection for one share, which hears the pokes.
+async def standing_by(dsn: str, share: Share, timeout_s: float, poked: asyncio.Event) -> AsyncIterator[Standby]:
+    """A connection for one share; `poked` is set by whoever hears the pokes.
 
     A leader looks many times a second. When PostgreSQL hears nothing of it for longer than it may wait for Kafka (it is
     paused, or a network swallows what it says), it ends the session and so gives up the lock.
@@ -209,8 +222,7 @@ async def standing_by(dsn: str, share: Share, timeout_s: float) -> AsyncIterator
     connection = await connect(dsn, name=f"{share.schema}-relay", statement_timeout_ms=int(timeout_s * 1000))
     async with connection:
         await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{timeout_s * 1200:.0f}",))
-        await connection.execute(f"listen {share.schema}_appended")
-        yield Standby(connection, share, timeout_s)
+        yield Standby(connection, share, timeout_s, poked)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from helpdesk.bus.tail import last_sent
 from helpdesk.eventstore.checkpoint import Fenced, Lead, Page, Share, standing_by
 from helpdesk.eventstore.outbox import Outbox, outbox
 from helpdesk.eventstore.relay_state import RelayState, ShareState
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import connect
 from helpdesk.recorded import Cursor
 from helpdesk.tasks import pause
@@ -60,16 +61,20 @@ class RelaySettings:
     timeout_s: float = SEND_TIMEOUT_S
 
 
-async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
+async def run(settings: RelaySettings, state: RelayState | None = None, listener: Listener | None = None) -> None:
     """Lead whatever nobody leads, relay while leading, for ever. Ends by cancellation, ForeignStore or
-    MisalignedShares.
+    MisalignedShares. Without a `listener`, which hears the pokes, it looks every `poll_s`.
 
     All processes try for all shares. Who leads already waits longer before it tries for one more, so that after a
     failure the others get their part; what is led stays where it is until its leader ends or is lost.
     """
     state = state or RelayState()
     shares = [Share(settings.schema, settings.topic, settings.shares, n) for n in range(settings.shares)]
-    tasks = [asyncio.create_task(_run(settings, share, state.of(share), state)) for share in shares]
+    pokes = [_pokes(settings, listener) for _ in shares]
+    tasks = [
+        asyncio.create_task(_run(settings, share, poked, state.of(share), state))
+        for share, poked in zip(shares, pokes, strict=True)
+    ]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -78,13 +83,21 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: RelayState) -> None:
+def _pokes(settings: RelaySettings, listener: Listener | None) -> asyncio.Event:
+    """Is set when there may be something to send."""
+    poked = asyncio.Event()
+    if listener is not None:
+        listener.subscribe(f"{settings.schema}_appended", lambda _: poked.set(), anew=poked.set)
+    return poked
+
+
+async def _run(settings: RelaySettings, share: Share, poked: asyncio.Event, own: ShareState, all_: RelayState) -> None:
     failures = 0
     tail = partial(last_sent, settings.bootstrap, settings.topic, settings.timeout_s)
     while True:
         sent = own.sent
         try:
-            async with standing_by(settings.dsn, share, settings.timeout_s) as standby:
+            async with standing_by(settings.dsn, share, settings.timeout_s, poked) as standby:
                 own.error = None  # whoever stands by is well
                 while (lead := await standby.try_lead(own.depth, tail)) is None:
                     await pause(min(STANDBY_S * (1 + all_.leads), settings.timeout_s / 2))

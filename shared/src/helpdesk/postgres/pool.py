@@ -47,8 +47,12 @@ _ALIVE: Final[dict[str, Any]] = {
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = True) -> AsyncIterator[Pool]:
+async def open_pool(
+    dsn: str, *, name: str, max_size: int = 10, durable: bool = True, seldom: bool = False
+) -> AsyncIterator[Pool]:
     """A pool of autocommit connections. It opens without waiting: a service starts while its database is down.
+
+    One that is used `seldom` has a connection when it is needed, and for ten minutes more; any other has always one.
 
     Where not `durable` a commit does not wait for the disk, and a crash of the server may take the last ones back, in
     order: only for what is made from events, together with the progress that says from which.
@@ -64,7 +68,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
 
     pool: Pool = AsyncConnectionPool(
         dsn,
-        min_size=1,
+        min_size=0 if seldom else 1,
         max_size=max_size,
         open=False,
         name=name,
