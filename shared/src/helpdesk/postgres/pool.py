@@ -34,7 +34,15 @@ UNAVAILABLE: Final = (
 )
 """The database cannot be asked now (down, restarting, failing over, overloaded, timed out): try again later."""
 
-OPTIONS: Final = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000 -c jit=off"
+SESSION: Final = (
+    "-c DateStyle=ISO -c IntervalStyle=postgres -c array_nulls=on -c row_security=on -c jit=off"
+    r" -c default_transaction_isolation=read\ committed"
+)
+"""What our statements rely on, whatever an operator has set for the database or the role. Under another isolation the
+feed refuses; dates in another style cannot be read, which parked streams that had nothing wrong with them."""
+ENCODING: Final = "utf8"
+"""And this: what is stored in another encoding than it was sent in stays garbled for ever."""
+OPTIONS: Final = f"{SESSION} -c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000"
 UNHURRIED: Final = " -c synchronous_commit=off"
 _ALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
@@ -76,6 +84,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
             "options": OPTIONS if durable else OPTIONS + UNHURRIED,
             "application_name": name,
             **_ALIVE,
+            "client_encoding": ENCODING,
         },
     )
     await pool.open(wait=False)
@@ -95,8 +104,10 @@ def _has_something_to_read(connection: Connection) -> bool:
 
 async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Connection:
     """One autocommit connection outside any pool: for leadership, LISTEN and long work."""
-    options = f"-c statement_timeout={statement_timeout_ms} -c jit=off"
-    return await psycopg.AsyncConnection.connect(dsn, autocommit=True, options=options, application_name=name, **_ALIVE)
+    options = f"{SESSION} -c statement_timeout={statement_timeout_ms}"
+    return await psycopg.AsyncConnection.connect(
+        dsn, autocommit=True, options=options, application_name=name, client_encoding=ENCODING, **_ALIVE
+    )
 
 
 async def reachable(pool: Pool) -> bool:
