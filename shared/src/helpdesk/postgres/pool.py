@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import select
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -19,6 +21,8 @@ GIVEN_UP_AFTER_S: Final = 3.0
 """The pool's attempts to connect come ever more seldom; once given up, the next who asks begins a new one at once. So a
 database that comes back after a long time is found soon."""
 STATEMENT_TIMEOUT_MS: Final = 5_000
+ANSWERED_WITHIN_S: Final = STATEMENT_TIMEOUT_MS * 1.2 / 1000
+"""A server that is well has ended the statement by then; one that stands still ends nothing."""
 log = logging.getLogger(__name__)
 
 # The pool reports each failed attempt to reconnect; the request that fails for it says it once.
@@ -108,6 +112,25 @@ async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Conn
     return await psycopg.AsyncConnection.connect(
         dsn, autocommit=True, options=options, application_name=name, client_encoding=ENCODING, **_ALIVE
     )
+
+
+@contextmanager
+def bounded(connection: Connection, within_s: float = ANSWERED_WITHIN_S) -> Iterator[None]:
+    """What takes longer fails with an OperationalError: the answer would never come through this connection.
+
+    A cancelled statement waits for the server's word on the cancellation; so the connection is cut off instead.
+    """
+    timer = asyncio.get_running_loop().call_later(within_s, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    if not connection.closed:
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
 
 
 async def reachable(pool: Pool) -> bool:
