@@ -5,10 +5,8 @@ leader comes on another, `postgres.listening`: it is not the lead's matter.)
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +15,7 @@ import psycopg
 from helpdesk.bus.envelope import Stored
 from helpdesk.bus.tail import Sent
 from helpdesk.eventstore.feed import Depth
-from helpdesk.postgres.pool import Connection, connect
+from helpdesk.postgres.pool import Connection, bounded, connect
 from helpdesk.recorded import Cursor
 
 FOREIGN_STORE: Final = "HD006"
@@ -113,7 +111,7 @@ class Lead:
         while True:
             deep = self._depth.deep
             asked = {"xid": after.xid, "position": after.position, "limit": limit, "deep": deep, **self._names}
-            with _bounded(self._connection, self._timeout_s):
+            with bounded(self._connection, self._timeout_s * 1.1):
                 rows = await (await self._connection.execute(self._page, asked, prepare=True)).fetchall()
             if not rows or rows[0][0] != self.epoch:
                 raise Fenced(f"another relay leads {self._share}")
@@ -126,7 +124,7 @@ class Lead:
     async def move(self, last: Stored) -> None:
         """Move the checkpoint to an event, when all up to it are in Kafka. Raises Fenced."""
         values = {"xid": last.xid, "position": last.position, "event_id": last.event_id, "epoch": self.epoch}
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             done = await self._connection.execute(self._move, {**values, **self._names}, prepare=True)
         if done.rowcount != 1:
             raise Fenced(f"another relay leads {self._share}")
@@ -150,13 +148,13 @@ class Standby:
 
         It never waits inside a statement: a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever.
         """
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             if not await self._lock():
                 return None
             another_timeline = await self._value(_ANOTHER_TIMELINE.format(schema=self._share.schema), self._share.topic)
         if another_timeline and (sent := await last_sent()) is not None:
             # A recovery brings back the checkpoint with the events; only Kafka can know of events that it lost.
-            with _bounded(self._connection, self._timeout_s):
+            with bounded(self._connection, self._timeout_s * 1.1):
                 stands = await self._value(
                     _STANDS.format(schema=self._share.schema), sent.cursor.xid, sent.cursor.position - 1, sent.event_id
                 )
@@ -165,7 +163,7 @@ class Standby:
                     f"event {sent.event_id}, the last of {self._share.topic}, is not in this store any more: after a "
                     "recovery or fail-over that lost events run `new-epoch`, which also fills the topic again"
                 )
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             return await self._lead(depth)
 
     async def _lock(self) -> bool:
@@ -223,22 +221,3 @@ async def standing_by(dsn: str, share: Share, timeout_s: float, poked: asyncio.E
     async with connection:
         await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{timeout_s * 1200:.0f}",))
         yield Standby(connection, share, timeout_s, poked)
-
-
-@contextmanager
-def _bounded(connection: Connection, timeout_s: float) -> Iterator[None]:
-    """What takes longer fails with an OperationalError: the answer would never come through this connection.
-
-    A cancelled statement waits for the server's word on the cancellation; so the connection is cut off instead.
-    """
-    timer = asyncio.get_running_loop().call_later(timeout_s * 1.1, _cut, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut(connection: Connection) -> None:
-    if not connection.closed:
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)

@@ -26,7 +26,6 @@ from helpdesk.tasks import pause
 
 __all__ = ["Poke", "RelaySettings", "RelayState", "run"]
 
-PAGE: Final = 1000
 NET_BENEATH_THE_WAKE_UP_S: Final = 0.05
 FIRST_LOOK_S: Final = 0.002
 MOVE_EVERY_S: Final = 0.1
@@ -111,6 +110,7 @@ async def _run(settings: RelaySettings, share: Share, poked: asyncio.Event, own:
                     await _relay(settings, lead, out, own)
         except (psycopg.Error, KafkaError, Fenced, TimeoutError, OSError) as error:
             failures = 0 if own.sent > sent else failures + 1
+            own.failed()
             delay = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
             own.error = f"{type(error).__name__}: {error}"
             log.warning("relay begins again", extra={"share": str(share), "error": own.error, "delay_s": delay})
@@ -124,12 +124,12 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
     cursor, unmoved, moved_at, ahead = lead.cursor, None, monotonic(), None
     wait_s, looked_at = settings.poll_s, monotonic()
     while True:
-        page, ahead = ahead or await lead.page(cursor, PAGE), None
+        page, ahead = ahead or await lead.page(cursor, state.page), None
         state.looked(page)
         if page.events:
             unmoved = page.events[-1]
             cursor = unmoved.cursor()
-            ahead = await _send(lead, out, page, cursor)
+            ahead = await _send(lead, out, page, cursor, state.page)
             state.went(len(page.events), cursor)
             wait_s = FIRST_LOOK_S / 2
         if unmoved is not None and monotonic() - moved_at >= MOVE_EVERY_S:
@@ -152,12 +152,12 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
         looked_at = monotonic()
 
 
-async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor) -> Page | None:
+async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor, limit: int) -> Page | None:
     """Send a page; when it was full, look for the next one meanwhile."""
-    if len(page.events) < PAGE:
+    if len(page.events) < limit:
         await out.send(page.events)
         return None
-    following, _ = await asyncio.gather(lead.page(end, PAGE), out.send(page.events))
+    following, _ = await asyncio.gather(lead.page(end, limit), out.send(page.events))
     return following
 
 
