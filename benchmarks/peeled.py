@@ -64,7 +64,7 @@ class OneCaller:
             if self._known is None:
                 verifier: Verifier = request.app.state.verifier
                 self._known = one = verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
-                self._entry = Entry("views", one.tenant_id, one.user_id, one.issued_at, one.role, passed=True)
+                self._entry = Entry("views", one.tenant_id, one.user_id, one.issued_at, one.role, one.role, passed=True)
             request.scope["entry"] = self._entry
             return self._known
 

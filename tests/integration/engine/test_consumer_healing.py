@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from helpdesk.bus.clients import connected
 from helpdesk.bus.topics import ensure_topic
+from helpdesk.consumer.errors import Halt
 from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.recorded import Stream
 from integration.engine.rig import (
@@ -305,3 +306,4 @@ async def test_a_version_that_became_another_event_halts(views: Views, bus: Topi
         await until(views, stream, 2)
         await bus.send(record(stream, 2, event_id=uuid4()))
         assert "version 2 is another event" in await halted(consumer)
+        assert consumer.state.why is Halt.DIVERGED

@@ -12,6 +12,7 @@ import pytest
 from helpdesk.bus.envelope import Unreadable
 from helpdesk.consumer.apply import Applier
 from helpdesk.consumer.batch import StreamBatch
+from helpdesk.consumer.errors import Halt
 from helpdesk.consumer.history import History
 from helpdesk.consumer.settings import ConsumerSettings, Limits
 from helpdesk.consumer.state import ConsumerState
@@ -167,6 +168,7 @@ async def test_a_kill_between_the_garbage_and_its_replay_loses_nothing(views: Vi
         await views.engine.sql("revoke select on events.store from events_reader")
         await bus.send(b"garbage", partition=partition_of(stream))
         await halted(consumer)  # its batch is done, its replay has not even begun
+        assert consumer.state.why is Halt.FAULT
     assert await written(views.engine, stream) == []
     await views.engine.sql("grant select on events.store to events_reader")
     async with subscribed(views, bus, ledger(), group):
@@ -289,6 +291,7 @@ async def test_when_many_streams_park_the_consumer_halts_and_parks_no_more(views
     async with subscribed(views, bus, broken, limits=Limits(parked_at_once=3)) as consumer:
         await bus.send(*(record(stream, 1) for stream in streams))
         assert "were parked within" in await halted(consumer)
+        assert consumer.state.why is Halt.TOO_MANY_PARKED
     assert await views.engine.value("select count(*) from views.parked") == 3
     assert await views.engine.value("select max(error) from views.parked") == (
         "UndefinedTable 42P01 at test_consumer_parking.py:" + str(broken.__code__.co_firstlineno + 1)

@@ -222,6 +222,9 @@ SPOILT = {
     "a command says that it goes on": (
         "I1", f"update events.event set remaining = 2 where stream_id = {FIRST} and version = 2",
         "does not go on with the command before it"),
+    "an event is in the shard of another stream": (
+        "I1", f"update events.event set shard = (shard + 1) % 1024 where stream_id = {FIRST} and version = 2",
+        "is in shard"),
     "a title was changed": (
         "I1", f"update events.event set data = replace(data::text, 'Ticket 1', 'Other')::json "
         f"where stream_id = {FIRST} and version = 1", "title was changed after it was written"),
@@ -370,12 +373,12 @@ def test_a_purged_tenant_has_nothing_to_be_compared_with(copy: Callable[[], str]
                 sql.SQL("delete from {} where tenant_id = %s").format(sql.Identifier(schema, table)), (OTHER,)
             )
         purged = orjson.dumps(TenantPurged(tenant_id=OTHER, reason="x", by=AGENT, at=NOON)).decode()
-        command = uuid4()
+        command, whose = uuid4(), Stream(UUID(int=0), "platform", OTHER)
         connection.execute(
             """insert into events.event (tenant_id, stream_type, stream_id, version, shard, event_id, command_id,
                    ordinal, remaining, type, schema_version, data, metadata)
-               values (%s, 'platform', %s, 1, 0, %s, %s, 1, 0, 'tenant.purged', 1, %s, '{}')""",
-            (UUID(int=0), OTHER, event_id_of(command, 1), command, purged),
+               values (%s, 'platform', %s, 1, %s, %s, %s, 1, 0, 'tenant.purged', 1, %s, '{}')""",
+            (whose.tenant_id, whose.id, whose.shard, event_id_of(command, 1), command, purged),
         )
         found = outcomes(dsn)
         assert [one.wrong for one in found.values()] == [0] * 5, "\n".join(map(str, found.values()))
@@ -471,6 +474,7 @@ async def test_records_that_are_not_the_stores_are_found(world: Engine) -> None:
         ),
         "is not in the store": spoilt(lambda r: r.append(_tampered(r[ours[-1]], version=len(ours) + 1))),
         "is not that of": spoilt(lambda r: r.append((b"other", *r[ours[0]][1:]))),
+        "belongs to partition": spoilt(lambda r: r.__setitem__(ours[0], (*r[ours[0]][:2], (r[ours[0]][2] + 1) % 3))),
         "is not JSON": spoilt(lambda r: r.append((b"k", b"{", 0))),
     }  # fmt: skip
     for words, spoilt_records in expected.items():

@@ -85,3 +85,18 @@ async def test_nobody_of_a_closed_tenant_is_answered(views: Views) -> None:
     )
     for path in ("/tickets", "/tenants", "/auth/me"):
         assert await views.refused(person, path) == (401, "tenant_closed")
+
+
+async def test_after_a_restore_nobody_has_a_role_that_the_restored_rows_do_not_give(views: Views) -> None:
+    """What was believed is newer than the rows then: they went back, or away, beneath a process that goes on."""
+    person = await views.person("USER")
+    for restored in (
+        "update views.people set valid_from = null, role = 'USER' where tenant_id = %s and id = %s",
+        "delete from views.people where tenant_id = %s and id = %s",
+    ):
+        await changed(views, person, role="ADMIN")
+        await views.get(person, "/users")
+        await views.get(person, "/users")  # by what was found, which is believed from now on
+        await views.admin.execute(restored.encode(), (person.tenant_id, person.id))
+        for _ in range(2):
+            assert await views.refused(person, "/users") == (403, "not_allowed")

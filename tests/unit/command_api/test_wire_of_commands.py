@@ -208,3 +208,12 @@ def test_tags_are_bounded() -> None:
     assert edited(tags=["vip", "login"]).tags == ("vip", "login")
     for tags in (["x" * 51], [""], ["x"] * 51, [7], "vip"):
         assert refused(EditTicketBody, {"tags": tags}) == ["tags"]
+
+
+@pytest.mark.parametrize("given", [" ", "\u2003\t", " " * 200])
+def test_titles_and_comments_are_bound_by_their_length_alone_names_must_show_something(given: str) -> None:
+    """The contract says 1–200 and 1–2000, and nothing of what stands in them; a name becomes a `firstName`."""
+    assert CreateTicketBody.model_validate(TICKET | {"title": given}).title == given
+    assert edited(title=given).title == given
+    assert CommentBody.model_validate({"content": given}).content == given
+    assert refused(SignupBody, SIGNUP | {"name": given}) == ["name"]

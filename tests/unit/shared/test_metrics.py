@@ -70,3 +70,40 @@ def test_requests_are_timed_by_method_template_and_status() -> None:
         assert line.endswith(f" {count}")
     assert 'error_type="503"' in next(one for one in counts if '"503"' in one)
     assert 'http_server_active_requests{http_request_method="GET",url_scheme="http"} 0.0' in read
+
+
+HALTED = """
+import asyncio, httpx
+from helpdesk.consumer.batch import Diverged
+from helpdesk.consumer.errors import TooManyParked, halt_of
+from helpdesk.consumer.state import ConsumerState
+from helpdesk.http.app import build_api, edge
+from helpdesk.http.health import consuming, health_routes
+from helpdesk.observability.metrics import configure
+
+configure("test")
+
+async def read():
+    for error in (Diverged("it is another"), TooManyParked("so many"), ZeroDivisionError("a row's text")):
+        api, state = build_api("Test"), ConsumerState(type(error).__name__)
+        state.halt(*halt_of(error))
+        api.include_router(health_routes({"intake": consuming(state)}))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge(api)), base_url="http://test") as client:
+            ready = await client.get("/health/ready")
+            print(ready.status_code, ready.json()["checks"]["intake"])
+            print((await client.get("/metrics")).text)
+
+asyncio.run(read())
+"""
+
+
+def test_a_consumer_that_has_halted_says_why_in_its_health_and_its_metrics() -> None:
+    read = subprocess.run([sys.executable, "-c", HALTED], capture_output=True, text=True, check=True).stdout
+    for group, reason, sentence in (
+        ("Diverged", "diverged", "it is another"),
+        ("TooManyParked", "too_many_parked", "so many"),
+        ("ZeroDivisionError", "fault", "ZeroDivisionError in the handler (see the log)"),
+    ):
+        assert f"503 halted: {reason}: {sentence}" in read
+        assert f'helpdesk_consumer_halted{{group="{group}",reason="{reason}"}} 1.0' in read
+    assert "a row's text" not in read

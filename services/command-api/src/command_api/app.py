@@ -104,7 +104,13 @@ def build_app(parts: Service | None = None, relaying: RelayState | None = None) 
         app.include_router(router)
     if parts is not None:
         commands = parts.commands
-        accept_keys(app, Replays(Answers(commands.pool, "events"), commands.events, commands.visible))
+        replays = Replays(
+            Answers(commands.pool, "events"),
+            commands.events,
+            commands.visible,
+            redacted=commands.directory.redacted,
+        )
+        accept_keys(app, replays)
         app.state.commands, app.state.accounts, app.state.verifier = parts.commands, parts.accounts, parts.verifier
         app.state.limiter, app.state.audit = parts.limiter, parts.audit
         app.state.files = parts.files

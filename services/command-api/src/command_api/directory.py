@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
 from command_api import store
 from helpdesk.auth.standing import Known
-from helpdesk.postgres.kept import Kept, Mark
+from helpdesk.postgres.kept import MOST, Kept, Mark
 from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Pool
 
@@ -28,6 +29,7 @@ class Directory:
         self._tenants: Kept[store.TenantRow] = Kept()
         self._judged: Kept[Known] = Kept()
         self._readings: dict[tuple[UUID, UUID], tuple[Mark, asyncio.Task[Known]]] = {}
+        self._redactions: OrderedDict[UUID, int] = OrderedDict()
         listener.subscribe("events_rows", lambda tenant_id: self.forget(UUID(tenant_id)), anew=self.forget)
 
     async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, store.Person]:
@@ -62,6 +64,18 @@ class Directory:
         self._tenants.forget(tenant_id)
         self._judged.forget(tenant_id)
         self._readings.clear()  # what is being read may be old
+
+    def redacted(self, tenant_id: UUID, times: int | None) -> None:
+        """How often something of the tenant was redacted by now, None: never. What was read before the last time does
+        not count any more: who knows of that does not wait until the database tells of the row."""
+        if self._redactions.get(tenant_id) == times:
+            return
+        self.forget(tenant_id)
+        self._redactions.pop(tenant_id, None)
+        if times is not None:
+            self._redactions[tenant_id] = times
+            while len(self._redactions) > MOST:  # who is not remembered is only read once more
+                self._redactions.popitem(last=False)
 
     async def known(self, tenant_id: UUID, user_id: UUID) -> Known:
         """What is known of a tenant and a person, for the judgement of their token; one that was purged is closed."""

@@ -53,7 +53,7 @@ def build_app(settings: NotifierSettings, pool: Pool, intake: Subscriber | None 
     app.state.verifier, app.state.limiter = Verifier(settings), Limiter(settings)
     app.state.audit = Audit(pool, SCHEMA)
     app.state.judge = Entrance(pool, SCHEMA, partial(people.known, pool))
-    accept_keys(app, Replays(Answers(pool, SCHEMA), store=None))
+    accept_keys(app, Replays(Answers(pool, SCHEMA, counts=False), store=None))
     app.include_router(notification_routes(pool, Cursors(settings.cursor_secret.get_secret_value())))
     app.include_router(health_routes(_checks(pool, intake)))
     return app

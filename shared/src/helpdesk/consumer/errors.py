@@ -1,6 +1,7 @@
 """What can go wrong with a batch, and what it means for it."""
 
 import traceback
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,14 @@ class TooManyParked(Exception):
     """This is no poison in single streams: nothing more is parked."""
 
 
+class Halt(StrEnum):
+    """Why a consumer applies nothing more: docs/operators/health.md says what to do about each."""
+
+    DIVERGED = "diverged"
+    TOO_MANY_PARKED = "too_many_parked"
+    FAULT = "fault"
+
+
 FOR_GOOD: Final = (Diverged, TooManyParked)
 _PASSING: Final = (
     *UNAVAILABLE,
@@ -54,6 +63,17 @@ def retried(error: BaseException) -> bool:
 def displaced(error: Exception) -> bool:
     """Whether the database says so."""
     return isinstance(error, psycopg.Error) and error.sqlstate == DISPLACED
+
+
+def halt_of(error: Exception) -> tuple[Halt, str]:
+    """What a consumer says that halts by `error`. A database error's text may quote a row, so it stays in the log."""
+    match error:
+        case Diverged():
+            return Halt.DIVERGED, str(error)
+        case TooManyParked():
+            return Halt.TOO_MANY_PARKED, str(error)
+        case _:
+            return Halt.FAULT, f"{type(error).__name__} in the handler (see the log)"
 
 
 def poisonous(error: Exception) -> bool:

@@ -13,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from helpdesk.clock import utc_now
 from helpdesk.consumer.batch import Received, StreamBatch
+from helpdesk.consumer.errors import Halt
 
 TENANTS_SHOWN: Final = 50
 FORGOTTEN_AFTER_S: Final = 60.0
@@ -80,7 +81,7 @@ def _oldest(pairs: Iterable[tuple[UUID, datetime]]) -> dict[UUID, datetime]:
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class ConsumerState:
-    """`halted` is the reason for which it stopped for good; `error` why it cannot go on just now.
+    """`halted` is the reason for which it stopped for good, `why` its kind; `error` why it cannot go on just now.
 
     `lag` is the number of records by partition that Kafka holds beyond what is applied; `parked` counts streams and
     records that wait for an operator. `moved_at` is when (monotonic) something was last known to go on.
@@ -101,6 +102,7 @@ class ConsumerState:
     moved_at: float = field(default_factory=time.monotonic)
     error: str | None = None
     halted: str | None = None
+    why: Halt | None = None
 
     def __post_init__(self) -> None:
         _STATES.add(self)
@@ -113,6 +115,11 @@ class ConsumerState:
         if self.error:
             return self.error
         return None if self.placed else "no partitions are assigned yet"
+
+    def halt(self, why: Halt, sentence: str) -> None:
+        """It applies nothing more."""
+        self.why, self.halted = why, f"{why}: {sentence}"
+        self.placed.clear()
 
     def committed(self, applied: int, dropped: int, unknown: int, began: float) -> None:
         """A batch is done."""
@@ -172,6 +179,12 @@ def _tenants(_: CallbackOptions) -> Iterator[Observation]:
             yield Observation(seconds, {"group": state.group, "tenant": tenant})
 
 
+def _halted(_: CallbackOptions) -> Iterator[Observation]:
+    for state in _STATES:
+        for why in Halt:
+            yield Observation(int(state.why is why), {"group": state.group, "reason": why.value})
+
+
 def _parked(_: CallbackOptions) -> Iterator[Observation]:
     for state in _STATES:
         yield Observation(state.parked, {"group": state.group})
@@ -182,6 +195,7 @@ _METER.create_observable_gauge("helpdesk.consumer.lag_seconds", [_seconds], "s",
 _METER.create_observable_gauge(
     "helpdesk.consumer.tenant_lag_seconds", [_tenants], "s", "The longest wait of a tenant's events in the last minute."
 )
+_METER.create_observable_gauge("helpdesk.consumer.halted", [_halted], "1", "Whether it applies nothing more, and why.")
 _METER.create_observable_gauge(
     "helpdesk.consumer.parked", [_parked], "1", "Streams and records that wait for somebody."
 )

@@ -24,7 +24,7 @@ from helpdesk.bus.clients import connected
 from helpdesk.bus.topic_id import topic_id
 from helpdesk.consumer.apply import Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
-from helpdesk.consumer.errors import FOR_GOOD, Displaced, retried
+from helpdesk.consumer.errors import FOR_GOOD, Displaced, halt_of, retried
 from helpdesk.consumer.history import History
 from helpdesk.consumer.kafka import Fetched, Listener, bus_now, fetch, positions
 from helpdesk.consumer.places import Bus, ends_of, moves, replay_from
@@ -80,11 +80,10 @@ class Subscriber:
             await self._try_parked_again()
             await self._consume()
         except FOR_GOOD as error:
-            self._halt(str(error))
+            self._halt(error)
         except Exception as error:
             log.exception("consumer cannot go on", extra={"topic": self._settings.topic, "group": self._settings.group})
-            # The reason shows in health; a database error's text may quote a row, so it stays in the log.
-            self._halt(f"{type(error).__name__} in the handler (see the log)")
+            self._halt(error)
         await asyncio.Event().wait()
 
     async def _try_parked_again(self) -> None:
@@ -433,12 +432,10 @@ class Subscriber:
             "cursor": str(self._standing[partition].cursor),
         }
 
-    def _halt(self, reason: str) -> None:
-        self.state.halted = reason
-        self.state.placed.clear()
-        log.error(
-            "consumer halted", extra={"topic": self._settings.topic, "group": self._settings.group, "reason": reason}
-        )
+    def _halt(self, error: Exception) -> None:
+        self.state.halt(*halt_of(error))
+        told = {"topic": self._settings.topic, "group": self._settings.group, "reason": self.state.halted}
+        log.error("consumer halted", extra=told)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -74,7 +74,11 @@ async def redact(
     """
     store = EventStore(pool, schema)
     async with pool.connection() as connection, connection.transaction():
-        # First the append: it must be the first write of its transaction.
+        # Before any write: whoever keeps an answer, and so must be waited for, may wait for what is written here.
+        await connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{schema}.answers/{stream.tenant_id}",)
+        )
+        # Then the append: it must be the first write of its transaction.
         await store.append_in(connection, new_id(), [StreamAppend(stream, version, recorded)], metadata)
         for one in recorded:
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -38,13 +38,18 @@ REFUSED: Final[Mapping[str, type[Exception]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A client's key and where it counts. `fingerprint` is the digest of what was sent under it."""
+    """A client's key and where it counts. `fingerprint` is the digest of what was sent under it.
+
+    `redactions`: how often something of the tenant had been redacted when the key was looked up, None: never. Where it
+    was more often by the time of the append, the answer may show what is gone, and is kept without its body.
+    """
 
     principal: str
     method: str
     path: str
     key: str
     fingerprint: bytes
+    redactions: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,18 @@ class Keyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What stands under a key, None when nothing does (any more), and the tenant's redactions until then."""
+
+    answer: Answer | None
+    redactions: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
-    fingerprint: bytes
-    status: int
+    redactions: int | None
+    fingerprint: bytes | None
+    status: int | None
     body: bytes | None
     etag: str | None
     token: str | None
@@ -78,18 +92,26 @@ class _Row:
 
 
 class Answers:
-    """The answers that one owner keeps."""
+    """The answers that one owner keeps. `counts` its redactions: not where keys are taken before anything is read."""
 
-    def __init__(self, pool: Pool, schema: str) -> None:
+    def __init__(self, pool: Pool, schema: str, *, counts: bool = True) -> None:
         self._pool = pool
-        self._find = f"""
-            select fingerprint, status, body, etag, token, location from {schema}.idempotency
-            where tenant_id = %(tenant_id)s and principal = %(principal)s and method = %(method)s
-              and path = %(path)s and key = %(key)s and expires_at > clock_timestamp()"""
+        redactions = (
+            f"(select times from {schema}.redacted where tenant_id = %(tenant_id)s)" if counts else "null::bigint"
+        )
+        self._look = f"""
+            select {redactions} as redactions, i.fingerprint, i.status, i.body, i.etag, i.token, i.location
+            from (select) as one left join {schema}.idempotency i
+              on i.tenant_id = %(tenant_id)s and i.principal = %(principal)s and i.method = %(method)s
+                 and i.path = %(path)s and i.key = %(key)s and i.expires_at > clock_timestamp()"""
         self._forget: str = f"select {schema}.forget_answers(%s)"
 
     async def find(self, tenant_id: UUID, key: Key) -> Answer | None:
         """The answer that stands under `key`, None when there is none (any more). Raises KeyReused."""
+        return (await self.look(tenant_id, key)).answer
+
+    async def look(self, tenant_id: UUID, key: Key) -> Looked:
+        """What stands under `key`: to be asked before anything is read for an answer. Raises KeyReused."""
         params = {
             "tenant_id": tenant_id,
             "principal": key.principal,
@@ -97,13 +119,12 @@ class Answers:
             "path": key.path,
             "key": key.key,
         }
-        found = await read(self._pool, tenant_id, Statement(self._find, _Row, params))
-        if not found:
-            return None
-        (row,) = found
+        (row,) = await read(self._pool, tenant_id, Statement(self._look, _Row, params))
+        if row.status is None:
+            return Looked(None, row.redactions)
         if row.fingerprint != key.fingerprint:
             raise KeyReused
-        return Answer(row.status, row.body, row.etag, row.token, row.location)
+        return Looked(Answer(row.status, row.body, row.etag, row.token, row.location), row.redactions)
 
     async def forgetting(self) -> None:
         """Delete what has expired, for ever."""

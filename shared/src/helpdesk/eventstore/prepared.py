@@ -146,6 +146,7 @@ def _answer(keyed: Keyed) -> Mapping[str, Any]:
         "path": key.path,
         "key": key.key,
         "fingerprint": key.fingerprint.hex(),
+        "redactions": key.redactions,
         "status": answer.status,
         "body": None if answer.body is None else answer.body.hex(),
         "etag": answer.etag,

@@ -64,23 +64,26 @@ class Entrance:
         """The caller as they are believed to be, where they read; else as they are. `entry_of` has their entry."""
         caller = judged(signed, self._last.get((signed.tenant_id, signed.user_id)))
         if caller is not None and _AT_ONCE not in scope:
-            entry = self._open(scope, caller)
+            entry = self._open(scope, signed, caller)
             if scope["method"] in _READS or await enters(self._pool, entry):
                 return caller
         scope.pop(_ENTRY, None)  # a refusal from here on is the last word
         caller = await self._asking(scope, signed)
-        self._open(scope, caller).passed = True
+        self._open(scope, signed, caller).passed = True
         return caller
 
-    def _open(self, scope: Scope, caller: Principal) -> Entry:
-        entry = Entry(self._schema, caller.tenant_id, caller.user_id, caller.issued_at, caller.role)
+    def _open(self, scope: Scope, signed: Principal, caller: Principal) -> Entry:
+        entry = Entry(self._schema, caller.tenant_id, caller.user_id, caller.issued_at, caller.role, signed.role)
         scope[_ENTRY], scope[_POOL] = entry, self._pool
         return entry
 
     async def _found(self, tenant_id: UUID, user_id: UUID) -> Known:
-        """Read, and remembered as a belief: it is never trusted alone, so it may be as old as it likes."""
+        """Read, and remembered as a belief: it is never trusted alone, so it may be as old as it likes, and newer than
+        the rows of a store that was restored."""
         known = await self._known_of(tenant_id, user_id)
-        if known.standing is not None:
+        if known.standing is None:
+            self._last.pop((tenant_id, user_id), None)
+        else:
             self._last[tenant_id, user_id] = known.standing
             self._last.move_to_end((tenant_id, user_id))
             while len(self._last) > REMEMBERED:

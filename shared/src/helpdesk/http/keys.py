@@ -25,11 +25,15 @@ from helpdesk.postgres.pool import UNAVAILABLE
 from helpdesk.recorded import Metadata
 
 log = logging.getLogger(__name__)
+_EMPTY: Final = 204
+"""Every other success has a body, until a redaction takes it."""
 _SCOPE: Final = "idempotency_key"
 _KEPT: Final = "idempotency_kept"
 _MAY_BE_ITS_OWN: Final = frozenset({404, 409, 412})
 """Refusals that the same request may have brought about when it came first: who deletes twice finds nothing."""
 Visible = Callable[[Sequence[Position]], Awaitable[bool]]
+Redacted = Callable[[UUID, int | None], None]
+"""Is told how often something of a tenant was redacted by now, None: never."""
 
 
 class Seal(Protocol):
@@ -51,10 +55,17 @@ class Replays:
     """Answers that stand under keys, given again when the views show what the first answer promised."""
 
     def __init__(
-        self, answers: Answers, store: EventStore | None, visible: Visible | None = None, seal: Seal | None = None
+        self,
+        answers: Answers,
+        store: EventStore | None,
+        visible: Visible | None = None,
+        seal: Seal | None = None,
+        redacted: Redacted | None = None,
     ) -> None:
-        """Without a `store` every answer must be kept in the transaction of what it tells of."""
+        """Without a `store` every answer must be kept in the transaction of what it tells of. `redacted` is told before
+        an answer is made, so that nothing is taken into it that was read before and is kept in memory."""
         self._answers, self._store, self._visible, self._seal = answers, store, visible, seal
+        self._redacted = redacted
 
     def sealed(self, tenant_id: UUID, key: Key, answer: Answer) -> Answer:
         """The answer as it is stored."""
@@ -74,15 +85,19 @@ class Replays:
         except (KeyAnswered, KeyReused, KeyInFlight, *UNAVAILABLE) as error:
             log.warning("an answer could not be kept under its key", extra={"error": repr(error)})
 
-    async def find(self, tenant_id: UUID, key: Key) -> Response | None:
-        """The answer to this request, None when it was never carried out. Raises the 422 of a key used before."""
+    async def find(self, tenant_id: UUID, key: Key) -> tuple[Response | None, Key]:
+        """The answer to this request, None when it was never carried out; and the key under which it may be now.
+        Raises the 422 of a key used before."""
         try:
-            found = await self._answers.find(tenant_id, key)
+            looked = await self._answers.look(tenant_id, key)
         except KeyReused as reused:
             raise _reused() from reused
+        if self._redacted:
+            self._redacted(tenant_id, looked.redactions)
+        found, key = looked.answer, replace(key, redactions=looked.redactions)
         if found is None:
-            return None
-        if found.body is None and found.etag:  # only a body has a tag
+            return None, key
+        if found.body is None and found.status != _EMPTY:
             raise _destroyed()
         if self._seal and found.body is not None:
             found = replace(found, body=self._seal.open(tenant_id, key, found.body))
@@ -90,7 +105,7 @@ class Replays:
         response.headers["Idempotency-Replayed"] = "true"
         if self._visible and found.token and not await self._visible(positions_of(found.token, tenant_id)):
             response.headers["Consistency"] = "behind"
-        return response
+        return response, key
 
 
 def sent(answer: Answer) -> Response:
@@ -108,8 +123,10 @@ async def remember_key(request: Request, caller: Principal, value: str) -> None:
     parts = (await request.body(), request.headers.get("content-type", "").encode(), request.scope["query_string"])
     digest = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).digest()
     key = Key(str(caller.user_id), request.method, str(request.scope["path"]), value, digest)
+    found, key = await _replays(request).find(caller.tenant_id, key)
     request.scope[_SCOPE] = caller.tenant_id, key
-    if found := await _found(request):
+    if found:
+        mark_kept(request)
         raise Replayed(found)
 
 
@@ -177,10 +194,14 @@ def accept_keys(app: FastAPI, replays: Replays) -> None:
     app.add_exception_handler(Problem, _problem)
 
 
-async def _found(request: Request) -> Response | None:
+def _replays(request: Request) -> Replays:
     replays: Replays = request.app.state.replays
+    return replays
+
+
+async def _found(request: Request) -> Response | None:
     noted: tuple[UUID, Key] = request.scope[_SCOPE]
-    found = await replays.find(*noted)
+    found, _ = await _replays(request).find(*noted)
     if found:
         mark_kept(request)
     return found

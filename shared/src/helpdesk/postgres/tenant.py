@@ -12,7 +12,7 @@ from helpdesk.postgres.gathered import gathered
 from helpdesk.postgres.pool import Connection, Pool
 
 SET_TENANT: Final = "select set_config('app.tenant', %s, true)"
-_ENTER: Final = "select {schema}.enter(%s, %s, %s, %s)"
+_ENTER: Final = "select {schema}.enter(%s, %s, %s, %s, %s)"
 R = TypeVar("R")
 
 
@@ -29,7 +29,7 @@ class Statement(Generic[R]):
 class Entry:
     """One caller's way into their tenant, for one request: what is read first by it also asks, in the same round trip,
     whether the owner of `schema` knows of anything because of which the caller is not who they are believed to be: by a
-    token of `issued_at`, with `role` (ADR 28). `passed`: it was asked, and nothing is known.
+    token of `issued_at` that says `signed`, with `role` (ADR 28). `passed`: it was asked, and all is as believed.
     """
 
     schema: str
@@ -37,6 +37,7 @@ class Entry:
     user_id: UUID
     issued_at: datetime
     role: str
+    signed: str
     passed: bool = field(default=False)
 
     @property
@@ -45,9 +46,9 @@ class Entry:
         return _ENTER.format(schema=self.schema)
 
     @property
-    def params(self) -> tuple[str, str, datetime, str]:
+    def params(self) -> tuple[str, str, datetime, str, str]:
         """As `sql` takes them."""
-        return str(self.tenant_id), str(self.user_id), self.issued_at, self.role
+        return str(self.tenant_id), str(self.user_id), self.issued_at, self.role, self.signed
 
 
 class Mistaken(Exception):

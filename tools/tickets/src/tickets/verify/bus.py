@@ -38,9 +38,10 @@ where (e.xid, e.position) >= (%(xid)s::text::xid8, %(position)s) and (e.xid, e.p
 
 @dataclass(slots=True)
 class _Partition:
-    """What is known of one partition while it is read."""
+    """What is known of one partition `of` so many while it is read."""
 
     number: int
+    of: int
     begin: int
     versions: dict[bytes, int] = field(default_factory=dict)
     first: Cursor | None = None
@@ -49,7 +50,7 @@ class _Partition:
 
 def check(dsn: str, bootstrap: str, topics: Sequence[tuple[str, str]]) -> Outcome:
     """Each (schema, topic), partition by partition, so that memory holds the streams of one alone."""
-    outcome = Outcome("I3", "Kafka holds what the store holds, per key in order")
+    outcome = Outcome("I3", "Kafka holds what the store holds, per key in order, in its partition")
     with psycopg.connect(dsn, autocommit=True, application_name="tickets-verify") as connection:
         connection.execute("set default_transaction_read_only = on")
         for schema, topic in topics:
@@ -85,13 +86,13 @@ class _Topic:
             places = [TopicPartition(self._topic, number) for number in sorted(numbers)]
             begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             for place in places:
-                partition = _Partition(place.partition, begins[place])
+                partition = _Partition(place.partition, len(places), begins[place])
                 consumer.assign([place])
                 consumer.seek(place, begins[place])
                 while begins[place] < ends[place] and await consumer.position(place) < ends[place]:
                     for records in (await consumer.getmany(timeout_ms=1000, max_records=2000)).values():
                         self._judge(partition, [record for record in records if record.offset < ends[place]])
-                self._demand_all(partition, len(places), empty=begins[place] == ends[place])
+                self._demand_all(partition, empty=begins[place] == ends[place])
 
     async def _fetched(self, consumer: AIOKafkaConsumer) -> set[int]:
         await consumer._client.force_metadata_update()
@@ -110,6 +111,8 @@ class _Topic:
                 continue
             if record.key != envelope.key_of(event.stream):
                 self._outcome.found(f"{place}: the key {record.key!r} is not that of {event.stream}")
+            if (where := event.stream.shard % partition.of) != partition.number:
+                self._outcome.found(f"{place}: {event.stream} belongs to partition {where}")
             decoded.append((record, event))
         stored = self._stored([event for _, event in decoded])
         for n, (record, event) in enumerate(decoded, 1):
@@ -160,11 +163,11 @@ class _Topic:
         if count := self._sent(list(self._checkpoints), START):
             self._outcome.found(f"{self._topic} is not there, and {count:,} events were sent to it", count)
 
-    def _demand_all(self, partition: _Partition, partitions: int, *, empty: bool) -> None:
+    def _demand_all(self, partition: _Partition, *, empty: bool) -> None:
         """What the checkpoints say was sent is there, as far as Kafka has not forgotten its beginning."""
         if partition.first is None and not (empty and partition.begin == 0):
             return
-        shards = [shard for shard in range(partition.number, SHARDS, partitions) if shard in self._checkpoints]
+        shards = [shard for shard in range(partition.number, SHARDS, partition.of) if shard in self._checkpoints]
         count = self._sent(shards, partition.first or START)
         if missing := count - partition.sent:
             self._outcome.found(

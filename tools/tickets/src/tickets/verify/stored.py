@@ -11,7 +11,7 @@ from psycopg import sql
 from helpdesk import digests, wire
 from helpdesk.events import Event
 from helpdesk.events.personal import personal_fields, personal_fields_of
-from helpdesk.recorded import event_id_of, former_event_id_of
+from helpdesk.recorded import Stream, event_id_of, former_event_id_of
 from tickets.verify.report import EXAMPLES, Outcome
 from tickets.verify.snapshot import SCHEMAS, Snapshot, named
 
@@ -44,7 +44,8 @@ limit %s"""
 _TWICE: Final = "select event_id, count(*) from {table} group by event_id having count(*) > 1 limit %s"
 _COUNT: Final = "select count(*), count(distinct (tenant_id, stream_type, stream_id)) from {table}"
 _FEED: Final = """
-select tenant_id, xid::text::bigint, event_id, command_id, ordinal from {table} order by xid, position"""
+select tenant_id, stream_type, stream_id, shard, xid::text::bigint, event_id, command_id, ordinal
+from {table} order by xid, position"""
 _PERSONAL: Final = """
 select stream_type, stream_id, version, event_id, type, schema_version, data::text, metadata::text
 from {table} where type = any(%s) order by xid, position"""
@@ -55,7 +56,7 @@ where type in ('ticket.redacted', 'user.redacted')"""
 
 def check(snapshot: Snapshot) -> Outcome:
     """Along streams, along the feed, and the digests beside personal text."""
-    outcome = Outcome("I1", "events stand once, contiguous from 1, in commit order, whole, as written")
+    outcome = Outcome("I1", "events stand once, contiguous from 1, in commit order, in their shard, whole, as written")
     for schema in SCHEMAS:
         if not snapshot.exists(f"{schema}.event"):
             continue
@@ -74,10 +75,15 @@ def check(snapshot: Snapshot) -> Outcome:
 
 
 def _along_the_feed(snapshot: Snapshot, schema: str, table: sql.Composable, outcome: Outcome) -> None:
-    """Ids are made from command and ordinal; a command's events follow each other, for they are one insert."""
+    """Shards follow from streams, ids from command and ordinal; a command's events follow each other, for they are one
+    insert."""
     last: tuple[UUID, int, UUID, int] | None = None
     restored: dict[tuple[UUID, int], deque[UUID]] = {}
-    for tenant, xid, event_id, command_id, ordinal in snapshot.stream(sql.SQL(_FEED).format(table=table)):
+    for tenant, type_, id_, shard, xid, event_id, command_id, ordinal in snapshot.stream(
+        sql.SQL(_FEED).format(table=table)
+    ):
+        if shard != (stream := Stream(tenant, type_, id_)).shard:
+            outcome.found(f"{schema}: event {event_id} is in shard {shard}, {stream} in {stream.shard}")
         if (command_id is not None) != (ordinal == 1):
             outcome.found(f"{schema}: event {event_id} is its command's {ordinal}., its command id is {command_id}")
             continue
