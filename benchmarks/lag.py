@@ -1,7 +1,8 @@
 """Row 3: from an append to its view, at half of what the pipeline can bear, beside bare Kafka at the same rate.
 
 "Visible" is the moment at which `views.applied` says so, asked once for all that wait whenever the projector notifies:
-the very mechanism by which the command API waits, so that what measuring costs is what the product costs.
+the very mechanism by which the command API waits, so that what measuring costs is what the product costs. In the same
+rounds the bare way is measured too: what is left of the distance to Kafka when nothing of it is ours.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from uuid import UUID, uuid4
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
+from benchmarks.bare_way import BareWay, bare_way
 from benchmarks.kafka import Echo, echo
 from benchmarks.knobs import Knobs
 from benchmarks.openloop import at_rate
@@ -30,6 +32,7 @@ from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.ids import new_id
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import open_pool
 from helpdesk.recorded import Metadata, Stream
 
@@ -118,57 +121,87 @@ def measure(system: System, knobs: Knobs) -> list[Row]:
 
 
 async def _measure(system: System, knobs: Knobs, beside: str, *, goals: bool = True) -> list[Row]:
-    async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
-        await at_rate(writer.once, LOW_RATE, 1.0)
-        most = median([await sustained(writer, knobs.window_s / 2) for _ in range(3)])
-        found = await _windows(system, knobs, writer, kafka, most / 2)
-    notes = {"events/s in this row": most / 2, "events/s at most": most, **found.notes}
-    name = f"append → visible at half load{beside}"
-    return [
-        _row(name, "p50", found.whole.p50, found.bare.p50, 3.0 if goals else None, notes),
-        _row(name, "p99", found.whole.p99, found.bare.p99, 5.0 if goals else None,
-             {"of it after the append, ms": found.lag.p99}),
-    ]  # fmt: skip
+    async with _all_three(system) as all_three:
+        await at_rate(all_three.writer.once, LOW_RATE, 1.0)
+        most = median([await sustained(all_three.writer, knobs.window_s / 2) for _ in range(3)])
+        found = await _windows(system, knobs, all_three, most / 2)
+    found.notes.update({"events/s in this row": most / 2, "events/s at most": most})
+    return _rows(f"at half load{beside}", found, goals=goals) + ([] if beside else _bare_rows("at half load", found))
 
 
 async def _at_rates(system: System, knobs: Knobs) -> list[Row]:
-    rows = []
-    async with writing(system) as writer, echo(system.stack.kafka_bootstrap) as kafka:
-        for rate in RATES:
-            found = await _windows(system, knobs, writer, kafka, rate)
-            name = f"append → visible at {rate:g} events/s"
-            rows.append(_row(name, "p50", found.whole.p50, found.bare.p50, None, found.notes))
-            rows.append(_row(name, "p99", found.whole.p99, found.bare.p99, None, {}))
-    return rows
+    async with _all_three(system) as all_three:
+        found = {rate: await _windows(system, knobs, all_three, rate) for rate in RATES}
+    named = {f"at {rate:g} events/s": one for rate, one in found.items()}
+    return [row for when, one in named.items() for row in _rows(when, one, goals=False) + _bare_rows(when, one)]
+
+
+@dataclass(frozen=True, slots=True)
+class _AllThree:
+    """The product, the same way with nothing of the product, and Kafka alone."""
+
+    writer: Writer
+    bare_way: BareWay
+    kafka: Echo
+
+
+@asynccontextmanager
+async def _all_three(system: System) -> AsyncIterator[_AllThree]:
+    bootstrap = system.stack.kafka_bootstrap
+    async with (
+        writing(system) as writer,
+        bare_way(system.stack.servers.new_database(), bootstrap) as bare,
+        echo(bootstrap) as kafka,
+    ):
+        yield _AllThree(writer, bare, kafka)
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What the windows at one rate have given: from the append, after it, and of Kafka alone."""
+    """What the windows at one rate have given: from the append, after it, of the bare way, and of Kafka alone."""
 
     whole: Spread
     lag: Spread
-    bare: Spread
+    way: Spread
+    kafka: Spread
     notes: dict[str, float]
 
 
-async def _windows(system: System, knobs: Knobs, writer: "Writer", kafka: Echo, rate: float) -> Windows:
+async def _windows(system: System, knobs: Knobs, all_three: _AllThree, rate: float) -> Windows:
     seconds = max(knobs.window_s, ENOUGH / rate)
-    await kafka.at(rate, 1.0)
-    whole, lag, bare = [], [], []
+    await all_three.kafka.at(rate, 1.0)
+    await at_rate(all_three.bare_way.once, rate, 1.0)
+    whole, lag, way, kafka = [], [], [], []
     spent: Counter[str] = Counter()
     for _ in range(knobs.rounds):
-        bare.append(Spread.of(await kafka.at(rate, seconds)))
+        kafka.append(Spread.of(await all_three.kafka.at(rate, seconds)))
+        way.append(Spread.of([one.whole for one in await at_rate(all_three.bare_way.once, rate, seconds)]))
         before = system.cpu_s()
-        ways = await at_rate(writer.once, rate, seconds)
+        ways = await at_rate(all_three.writer.once, rate, seconds)
         after = system.cpu_s()
         each = len(ways) * knobs.rounds
         spent.update({name: (after[name] - was) / each * 1e6 for name, was in before.items() if name in after})
-        whole.append(Spread.of([way.whole for way in ways]))
-        lag.append(Spread.of([way.shown for way in ways]))
+        whole.append(Spread.of([one.whole for one in ways]))
+        lag.append(Spread.of([one.shown for one in ways]))
     notes: dict[str, float] = {"of it after the append, ms": middle(lag).p50}
     notes |= {f"CPU per event of {name}, µs": round(cpu) for name, cpu in spent.most_common() if cpu >= WORTH_TELLING}
-    return Windows(middle(whole), middle(lag), middle(bare), notes)
+    return Windows(middle(whole), middle(lag), middle(way), middle(kafka), notes)
+
+
+def _rows(when: str, found: Windows, *, goals: bool) -> list[Row]:
+    name, tail = f"append → visible {when}", {"of it after the append, ms": found.lag.p99}
+    return [
+        _row(name, "p50", found.whole.p50, found.kafka.p50, 3.0 if goals else None, found.notes),
+        _row(name, "p99", found.whole.p99, found.kafka.p99, 5.0 if goals else None, tail),
+    ]
+
+
+def _bare_rows(when: str, found: Windows) -> list[Row]:
+    name = f"the same way with nothing but bare statements {when}"
+    return [
+        _row(name, "p50", found.way.p50, found.kafka.p50, None, {}),
+        _row(name, "p99", found.way.p99, found.kafka.p99, None, {}),
+    ]
 
 
 def _row(what: str, which: str, measured: float, limit: float, bound: float | None, notes: dict[str, float]) -> Row:
@@ -211,9 +244,10 @@ async def stages(system: System, rate: float, seconds: float) -> dict[str, dict[
 async def writing(system: System) -> AsyncIterator[Writer]:
     """A writer with what runs beside it."""
     dsn = system.stack.dsn("command_api")
-    poke, views = Poke(dsn, "events"), Applied(system.stack.dsn("views_progress"), "views")
+    listener, progress = Listener(dsn, "bench-listen"), system.stack.dsn("views_progress")
+    poke, views = Poke(dsn, "events"), Applied(listener, progress, "views")
     async with open_pool(dsn, name="bench", max_size=16) as pool:
-        beside = [asyncio.create_task(poke.run()), asyncio.create_task(views.run())]
+        beside = [asyncio.create_task(job()) for job in (listener.run, poke.run, views.run)]
         try:
             await views.connected_wait([], 10.0)
             yield Writer(Group(pool, "events"), poke, views)

@@ -205,7 +205,7 @@ async def query(last: str) -> None:
     """Serve reads."""
     module, reading = import_module("query_api.app"), import_module("query_api.reading")
     settings = configured("query-api", import_module("query_api.settings").QuerySettings)
-    applied = module.progress(settings)
+    applied = module.progress(settings, module.listening(settings))
     if without(last, "store"):
         vars(reading)["read_all"] = FirstRows(reading.read_all)
     await serve(layered(module.build_app(settings, applied), last), settings.host, settings.query_api_port)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -15,6 +15,9 @@ from helpdesk.recorded import Stream
 
 LAST_ONES: Final = 500
 CONSUMER_OF: Final = {"views": "projector", "webhooks": "webhook-dispatcher-intake", "notices": "notifier-intake"}
+PASSED: Final = " union all ".join(
+    f"select partition, next_offset from {schema}.progress where topic = %(topic)s" for schema in CONSUMER_OF
+)
 NEXT: Final = "select next_offset from views.progress where partition = %s"
 
 
@@ -64,6 +67,24 @@ async def retention_passed(world: World) -> None:
         await forget(world)
     finally:
         await world.in_thread(world.stack.start, "projector")
+
+
+async def foreign_transaction_ends(world: World) -> None:
+    """Somebody's transaction leaves a marker in each partition, an offset without a record: nobody waits."""
+    async with world.load.paused(), consumer(world) as reading:
+        last = {record.partition: record for record in await _held(world, reading)}
+        foreign = AIOKafkaProducer(bootstrap_servers=world.bootstrap, transactional_id=uuid4().hex)
+        async with connected(foreign), foreign.transaction():
+            for partition, record in last.items():
+                await foreign.send_and_wait(world.topic, record.value, record.key, partition)
+
+        async def passed() -> bool:
+            ends = await reading.end_offsets(world.places)
+            async with world.connection() as connection:
+                found = await connection.execute(PASSED, {"topic": world.topic})
+                return all(at == ends[TopicPartition(world.topic, number)] for number, at in await found.fetchall())
+
+        await world.until(passed)
 
 
 async def rebalances(world: World) -> None:

@@ -231,4 +231,14 @@ FAULTS: Final = (
         brief=False,
     ),
     _fault("SIGTERM under load", surroundings.sigterm_under_load),
+    _fault(
+        "settings of an operator for the whole database",
+        surroundings.settings_of_an_operator,
+        engine=("test_pool.py::test_what_an_operator_sets_for_a_role_changes_nothing_of_what_our_statements_rely_on",),
+    ),
+    _fault(
+        "a foreign transaction in the topic",
+        bus.foreign_transaction_ends,
+        engine=("test_consumer_healing.py::test_the_end_of_a_foreign_transaction_is_nothing_that_waits",),
+    ),
 )

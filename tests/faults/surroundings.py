@@ -5,10 +5,19 @@ import signal
 from typing import Final
 
 from faults.transactions import appender, system_stream
-from faults.world import World
+from faults.world import CONSUMERS, World
+from localstack.environment import DATABASE
 from localstack.services import processes
 
 HOUR_S: Final = 3600
+SET: Final = {
+    "datestyle": "SQL, DMY",
+    "intervalstyle": "iso_8601",
+    "array_nulls": "off",
+    "row_security": "off",
+    "default_transaction_isolation": "serializable",
+    "client_encoding": "LATIN1",
+}
 OURS: Final = tuple(name for name, _, _ in processes(split=True))
 AHEAD: Final = ("command-api", "webhook-dispatcher-send", "projector")
 BEHIND: Final = ("command-api-relay", "notifier-intake", "webhook-dispatcher-intake")
@@ -29,6 +38,21 @@ async def clocks_an_hour_off(world: World) -> None:
         await world.load.progresses(20)
     finally:
         await all_(0, 0)
+
+
+async def settings_of_an_operator(world: World) -> None:
+    """Somebody sets for the whole database what sessions see: nobody stands still, and nothing healthy is parked."""
+    sessions = "select pg_terminate_backend(pid) from pg_stat_activity where usename <> current_user"
+    for name, value in SET.items():
+        await world.rows(f"alter database {DATABASE} set {name} = '{value}'")
+        try:
+            await world.rows(sessions)
+            await world.load.progresses(20)
+        finally:
+            await world.rows(f"alter database {DATABASE} reset {name}")
+    await world.rows(sessions)
+    for schema in CONSUMERS:
+        assert not await world.rows(f"select from {schema}.parked")
 
 
 def _offset(seconds: int) -> dict[str, str]:

@@ -21,9 +21,10 @@ import psycopg
 
 from helpdesk import told
 from helpdesk.postgres.arrays import array
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
-from helpdesk.tasks import pause, together
+from helpdesk.tasks import pause, still_wanted
 
 log = logging.getLogger(__name__)
 BOUND_S: Final = 1.0
@@ -31,6 +32,8 @@ BOUND_S: Final = 1.0
 UNTOLD_S: Final = 0.01
 """Who has just written waits to be told; if nobody tells for so long the database is asked, for the telling may have
 come before the wait."""
+UNASKED_S: Final = 60.0
+"""The connection for asking is closed when nobody had to ask for so long."""
 REMEMBERED: Final = 4_096
 """Streams of which it is remembered what was told: whoever begins to wait a moment later finds it here."""
 MAX_TOKEN_STREAMS: Final = 50
@@ -81,20 +84,27 @@ class _Waiter:
     positions: list[Position]
     wanted: list[tuple[str, int]]
     done: asyncio.Future[None]
+    untold_at_s: float
+    asked: bool = False
 
 
 class Applied:
-    """Waits on `<schema>.applied` of one consumer. `run` it beside the server; ask it with `wait`."""
+    """Waits on `<schema>.applied` of one consumer, which `listener` hears. `run` it beside the server; ask it with
+    `wait`. `dsn` is of the role that may ask."""
 
-    def __init__(self, dsn: str, schema: str) -> None:
+    def __init__(self, listener: Listener, dsn: str, schema: str) -> None:
         self._dsn, self._schema = dsn, schema
         self._query = f"select {schema}.applied(%s, %s, %s, %s)"
-        self._waiters: set[_Waiter] = set()
+        self._waiters: dict[_Waiter, None] = {}
+        """The longest waiting first."""
         self._told: OrderedDict[str, int] = OrderedDict()
         self._dirty = asyncio.Event()
         self._asking_soon = False
         self._behind = False
+        self._mute = False
         self._connected = asyncio.Event()
+        self._connections = 0
+        listener.subscribe(f"{schema}_applied", self._hear, anew=self._begin, lost=self._connected.clear)
 
     async def wait(self, positions: Iterable[Position], bound_s: float = BOUND_S, *, ours: bool = True) -> bool:
         """Whether the views have reached `positions`, waiting at most `bound_s`.
@@ -103,19 +113,20 @@ class Applied:
         down, no request waits for them in vain. Positions that are not `ours` (a client's token) may name what never
         was, so their time-out tells nothing of the views.
         """
-        if self._behind or not self._connected.is_set():
+        if self._behind or self._mute or not self._connected.is_set():
             return False
         asked = list(positions)
         wanted = [(told.name_of(one.stream), one.version) for one in asked]
         if self._known(wanted):
             return True
-        waiter = _Waiter(asked, wanted, asyncio.get_running_loop().create_future())
-        self._waiters.add(waiter)
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(asked, wanted, loop.create_future(), loop.time() + UNTOLD_S)
+        self._waiters[waiter] = None
         if not ours:
             self._dirty.set()  # most probably it is there already
         elif not self._asking_soon:
             self._asking_soon = True
-            asyncio.get_running_loop().call_later(UNTOLD_S, self._ask)
+            loop.call_at(waiter.untold_at_s, self._ask)
         try:
             async with asyncio.timeout(bound_s):
                 await waiter.done
@@ -125,12 +136,24 @@ class Applied:
         else:
             return True
         finally:
-            self._waiters.discard(waiter)
+            del self._waiters[waiter]
 
     def _known(self, wanted: Iterable[tuple[str, int]]) -> bool:
         return all(self._told.get(name, -1) >= version for name, version in wanted)
 
+    def _begin(self) -> None:
+        """Listening has begun: before whoever looks from now on."""
+        self._told.clear()  # a server that crashed may have taken back what it told
+        self._behind = False
+        self._connections += 1
+        self._connected.set()
+        self._ask_now()  # those who waited while nobody listened
+
     def _hear(self, note: str) -> None:
+        self._behind = False
+        if not note:
+            self._ask_now()
+            return
         for name, version in told.heard(note):
             self._told[name] = version
             self._told.move_to_end(name)
@@ -141,7 +164,19 @@ class Applied:
                 waiter.done.set_result(None)
 
     def _ask(self) -> None:
+        """Ask when somebody was not told for so long, and see to it for whoever came later."""
         self._asking_soon = False
+        longest = next((waiter for waiter in self._waiters if not waiter.asked and not waiter.done.done()), None)
+        if longest is None:
+            return
+        loop = asyncio.get_running_loop()
+        if longest.untold_at_s <= loop.time():
+            self._ask_now()  # for all, the later ones too
+        else:
+            self._asking_soon = True
+            loop.call_at(longest.untold_at_s, self._ask)
+
+    def _ask_now(self) -> None:
         if self._waiters:
             self._dirty.set()
 
@@ -155,54 +190,52 @@ class Applied:
         return await self.wait(positions, bound_s)
 
     async def run(self) -> None:
-        """Listen and answer, for ever; while the database is away every `wait` is answered with False."""
-        while True:
-            try:
-                async with (
-                    await connect(self._dsn, name=f"{self._schema}-applied", statement_timeout_ms=2000) as asking,
-                    await connect(self._dsn, name=f"{self._schema}-listen") as listening,
-                ):
-                    await listening.execute(f"listen {self._schema}_applied")
-                    self._told.clear()  # a server that crashed may have taken back what it told
-                    self._behind = False
-                    self._dirty.set()  # those who waited while the connection was lost
-                    self._connected.set()
-                    await together(self._listen(listening), self._answer(asking))
-            except* (psycopg.Error, OSError) as group:
-                log.warning(
-                    "cannot ask for progress", extra={"schema": self._schema, "error": str(group.exceptions[0])}
-                )
-            finally:
-                self._connected.clear()
-            await pause(0.5)
-
-    async def _listen(self, connection: Connection) -> None:
-        async for notice in connection.notifies():
-            self._behind = False
-            if notice.payload:
-                self._hear(notice.payload)
-            elif self._waiters:
-                self._dirty.set()
-        raise psycopg.OperationalError("the connection that listens has ended")
-
-    async def _answer(self, connection: Connection) -> None:
+        """Ask for those who are not told, for ever, on a connection that is there while it is needed. While the
+        database cannot be asked every `wait` is answered with False."""
         while True:
             await self._dirty.wait()
+            try:
+                name = f"{self._schema}-applied"
+                async with await connect(self._dsn, name=name, statement_timeout_ms=2000) as connection:
+                    self._mute = False
+                    await self._answer(connection)
+            except (psycopg.Error, OSError) as error:
+                self._mute = True
+                self._dirty.set()  # those who wait, and whether it can be asked again
+                log.warning("cannot ask for progress", extra={"schema": self._schema, "error": str(error)})
+                await pause(0.5)
+            still_wanted()
+
+    async def _answer(self, connection: Connection) -> None:
+        """Return when nobody had to ask for long, or when the listener has another connection: this one is of before
+        the server was restarted, perhaps."""
+        connections = self._connections
+        while connections == self._connections:
             self._dirty.clear()
-            asked = [(waiter, position) for waiter in self._waiters for position in waiter.positions]
-            if not asked:
-                continue
-            cursor = await connection.execute(
-                self._query,
-                (
-                    array(p.stream.tenant_id for _, p in asked),
-                    array(p.stream.type for _, p in asked),
-                    array(p.stream.id for _, p in asked),
-                    array(p.version for _, p in asked),
-                ),
-            )
-            reached = {place for (place,) in await cursor.fetchall()}
-            missing = {id(waiter) for n, (waiter, _) in enumerate(asked, 1) if n not in reached}
-            for waiter, _ in asked:
-                if id(waiter) not in missing and not waiter.done.done():
-                    waiter.done.set_result(None)
+            await self._answer_all(connection)
+            try:
+                async with asyncio.timeout(UNASKED_S):
+                    await self._dirty.wait()
+            except TimeoutError:
+                return
+
+    async def _answer_all(self, connection: Connection) -> None:
+        asked = [(waiter, position) for waiter in self._waiters for position in waiter.positions]
+        if not asked:
+            return
+        for waiter in self._waiters:
+            waiter.asked = True
+        cursor = await connection.execute(
+            self._query,
+            (
+                array(p.stream.tenant_id for _, p in asked),
+                array(p.stream.type for _, p in asked),
+                array(p.stream.id for _, p in asked),
+                array(p.version for _, p in asked),
+            ),
+        )
+        reached = {place for (place,) in await cursor.fetchall()}
+        missing = {id(waiter) for n, (waiter, _) in enumerate(asked, 1) if n not in reached}
+        for waiter, _ in asked:
+            if id(waiter) not in missing and not waiter.done.done():
+                waiter.done.set_result(None)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from helpdesk.bus.envelope import Stored
 from helpdesk.eventstore import relay
 from helpdesk.eventstore.checkpoint import Lead, Share, Standby, standing_by
+from helpdesk.postgres.listening import Listener
 from helpdesk.recorded import Cursor, RecordedEvent, Stream
 from integration.engine.rig import PARTITIONS, Engine, eventually_true, records_of, without_duplicates
 
@@ -34,13 +35,16 @@ async def relays(
         timeout_s=timeout_s,
         poll_s=poll_s,
     )
-    task = asyncio.create_task(relay.run(settings, state))
+    listener = Listener(settings.dsn, "relay-listen")
+    tasks = [asyncio.create_task(listener.run()), asyncio.create_task(relay.run(settings, state, listener))]
     try:
         yield state
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def relayed(engine: Engine) -> None:
@@ -73,7 +77,7 @@ def appended(engine: Engine, streams: Sequence[Stream]) -> dict[Stream, list[int
 
 def standing(engine: Engine, share: Share) -> AbstractAsyncContextManager[Standby]:
     """Somebody who may take the lead."""
-    return standing_by(engine.dsn("command_relay"), share, 10.0)
+    return standing_by(engine.dsn("command_relay"), share, 10.0, asyncio.Event())
 
 
 async def nothing() -> None:

@@ -133,14 +133,14 @@ async def relaying(engine: Engine, topic: str | None = None) -> AsyncIterator[re
             await task
 
 
-async def records_of(bootstrap: str, topic: str) -> dict[int, list[RecordedEvent]]:
+async def records_of(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> dict[int, list[RecordedEvent]]:
     """Everything that the topic holds, by partition."""
     async with consumer_of(bootstrap) as consumer:
-        places = [TopicPartition(topic, n) for n in range(PARTITIONS)]
+        places = [TopicPartition(topic, n) for n in range(partitions)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
-        found: dict[int, list[RecordedEvent]] = {n: [] for n in range(PARTITIONS)}
+        found: dict[int, list[RecordedEvent]] = {n: [] for n in range(partitions)}
         async with asyncio.timeout(20):
             while sum(map(len, found.values())) < sum(ends.values()):
                 for place, records in (await consumer.getmany(timeout_ms=200)).items():

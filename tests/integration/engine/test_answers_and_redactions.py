@@ -20,6 +20,7 @@ from helpdesk.eventstore.prepared import prepare
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.http.keys import Replays
 from helpdesk.http.problem import Problem
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Pool, connect, open_pool
 from helpdesk.recorded import Stream
 from integration.engine.rig import NOBODY, NOON, Engine, events, eventually_true, new_stream
@@ -156,7 +157,7 @@ async def test_who_looks_a_key_up_after_a_redaction_takes_no_name_of_before_from
     store: Engine, operator: Pool
 ) -> None:
     """Although the notice that tells of the row has not come: here nobody hears it."""
-    tenant, directory = uuid4(), Directory(store.pool, store.dsn("command_api"))
+    tenant, directory = uuid4(), Directory(store.pool, Listener(store.dsn("command_api"), "nobody-hears"))
     jane = await person(store, tenant)
     replays = Replays(Answers(store.pool, "events"), store.store, redacted=directory.redacted)
     await replays.find(tenant, key())

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from helpdesk import told
 from helpdesk.consistency import Applied, Position
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Connection, connect
 from helpdesk.recorded import Stream
 from integration.engine.rig import Engine, eventually, eventually_true, new_stream
@@ -48,15 +49,19 @@ async def views(store: Engine) -> AsyncIterator[Views]:
 
 @asynccontextmanager
 async def waiting(engine: Engine) -> AsyncIterator[Applied]:
-    applied = Applied(engine.dsn("views_progress"), "views")
-    task = asyncio.create_task(applied.run())
+    dsn = engine.dsn("views_progress")
+    listener = Listener(dsn, "views-listen")
+    applied = Applied(listener, dsn, "views")
+    tasks = [asyncio.create_task(listener.run()), asyncio.create_task(applied.run())]
     try:
         assert await applied.connected_wait([], 10)
         yield applied
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def test_what_is_there_is_seen_at_once(views: Views) -> None:
@@ -115,6 +120,30 @@ async def test_after_a_lost_connection_nothing_is_known_that_was_told_before(vie
     assert not await views.applied.connected_wait([Position(stream, 1)], 1)
 
 
+async def test_what_happened_while_nobody_listened_is_asked_for_those_who_wait(views: Views) -> None:
+    stream = new_stream()
+    wait = asyncio.create_task(views.applied.wait([Position(stream, 1)], 10))
+    await views.engine.sql(f"select pg_terminate_backend(pid) from ({BACKENDS}) b")
+    await eventually(lambda: not views.applied._connected.is_set())
+    await views.reach(stream, 1, told.note([(stream, 1)]))
+    assert await wait
+
+
+async def test_there_is_a_connection_for_asking_when_somebody_was_not_told(
+    store: Engine,
+) -> None:
+    async with await connect(store.dsn("projector"), name="test") as projector, waiting(store) as applied:
+        for _ in range(30):
+            stream = new_stream()
+            wait = asyncio.create_task(applied.wait([Position(stream, 1)], 10))
+            await asyncio.sleep(0)
+            await projector.execute("select pg_notify('views_applied', %s)", (told.note([(stream, 1)]),))
+            assert await wait
+        assert await store.value(f"select count(*) from ({BACKENDS}) b") == 1
+        assert not await applied.wait([Position(new_stream(), 1)], 0.3)
+        assert await store.value(f"select count(*) from ({BACKENDS}) b") == 2
+
+
 async def test_many_wait_at_once_and_each_is_told_of_its_own(views: Views) -> None:
     streams = [new_stream() for _ in range(40)]
     waits = [asyncio.create_task(views.applied.wait([Position(one, 1)], 10)) for one in streams]
@@ -169,6 +198,7 @@ async def test_it_survives_the_loss_of_its_connections(views: Views) -> None:
 
 
 async def test_before_the_database_was_reached_nobody_waits(store: Engine) -> None:
-    applied = Applied(store.dsn("views_progress"), "views")
+    dsn = store.dsn("views_progress")
+    applied = Applied(Listener(dsn, "views-listen"), dsn, "views")
     assert not await applied.wait([Position(new_stream(), 1)], 5)
     assert not await applied.connected_wait([Position(new_stream(), 1)], 0.05)

@@ -17,16 +17,18 @@ from helpdesk.consistency import Applied
 from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
 from helpdesk.ids import new_id
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Pool, connect
-from integration.engine.rig import NOON, Engine, eventually_true
+from integration.engine.rig import NOON, Engine, eventually, eventually_true
 
 ADA = Actor(UUID(int=42), "ADMIN")
 
 
 def shell_of(engine: Engine) -> Commands:
     dsn = engine.dsn("command_api")
-    views, notices, webhooks = (Applied(dsn, schema) for schema in ("views", "notices", "webhooks"))
-    group, directory = Group(engine.pool, "events"), Directory(engine.pool, dsn)
+    listener = Listener(dsn, "test-listen")
+    views, notices, webhooks = (Applied(listener, dsn, schema) for schema in ("views", "notices", "webhooks"))
+    group, directory = Group(engine.pool, "events"), Directory(engine.pool, listener)
     return Commands(engine.pool, group, directory, views, notices, webhooks, Poke(dsn, "events"))
 
 
@@ -162,8 +164,9 @@ async def test_a_stale_expectation_is_told_with_where_the_ticket_is(shell: Comma
 
 
 async def test_a_person_who_changes_is_read_again_and_others_are_not(store: Engine) -> None:
-    directory = Directory(store.pool, store.dsn("command_api"))
-    hearing = asyncio.create_task(directory.run())
+    listener = Listener(store.dsn("command_api"), "test-listen")
+    directory = Directory(store.pool, listener)
+    hearing = asyncio.create_task(listener.run())
     tenant, person = uuid4(), uuid4()
     try:
         assert await directory.people(tenant, [person]) == {}
@@ -180,8 +183,7 @@ async def test_a_person_who_changes_is_read_again_and_others_are_not(store: Engi
                 at=NOON,
             )
         assert (await directory.people(tenant, [person]))[person].name == "Ada"  # what is missing is not kept
-        listens = "select 1 from pg_stat_activity where application_name = 'events-rows' and state = 'idle'"
-        await eventually_true(lambda: store.sql(listens))
+        await eventually(lambda: listener.hears("events_rows"))
         await directory.people(tenant, [person])
         kept = (await directory.people(tenant, [person]))[person]
         assert (await directory.people(tenant, [person]))[person] is kept

@@ -1,15 +1,19 @@
 """What Kafka does not have comes from the store (design §6): gaps, lost stretches, other topics, other stores."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from helpdesk.bus.clients import connected
 from helpdesk.bus.topics import ensure_topic
 from helpdesk.consumer.errors import Halt
+from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.recorded import Stream
 from integration.engine.rig import (
     EPOCH,
@@ -167,6 +171,49 @@ async def test_records_that_expired_before_they_were_read_come_from_the_store(vi
     async with subscribed(views, bus, ledger(), group) as consumer:
         await until(views, stream, 7)
         await eventually(lambda: consumer.state.placed)
+
+
+async def test_the_end_of_a_foreign_transaction_is_nothing_that_waits(views: Views, bus: Topic) -> None:
+    """Its marker takes an offset and is no record: as long as it counted as lag, the watchdog ended every consumer."""
+    stream, records = await happened(views, 3)
+    place = partition_of(stream)
+    async with subscribed(views, bus, ledger()) as consumer:
+        await bus.send(*records, partition=place)
+        await until(views, stream, 3)
+        foreign = AIOKafkaProducer(bootstrap_servers=bus.bootstrap, transactional_id=uuid4().hex)
+        async with connected(foreign), foreign.transaction():
+            await foreign.send_and_wait(bus.name, records[-1], partition=place)
+        await eventually_true(lambda: progressed(views, bus, 5))
+        await eventually(lambda: consumer.state.lag == dict.fromkeys(range(PARTITIONS), 0))
+        await views.engine.append(stream)
+        await bus.send(*await stored(views.engine, stream, 3), partition=place)
+        await until(views, stream, 4)
+
+
+async def test_records_that_expire_unread_under_a_running_consumer_come_from_the_store(
+    views: Views, bus: Topic
+) -> None:
+    """Nothing follows them that could tell of it but the client's own offset."""
+    stream, records = await happened(views, 2)
+    place = partition_of(stream)
+    async with subscribed(views, bus, ledger()) as consumer:
+        await bus.send(*records, partition=place)
+        await until(views, stream, 2)
+        async with unread(consumer, TopicPartition(bus.name, place)):
+            await views.engine.append(stream)
+            await bus.send(*await stored(views.engine, stream, 2), partition=place)
+            await delete_records(bus, place, 3)
+        await until(views, stream, 3)
+
+
+@asynccontextmanager
+async def unread(consumer: Subscriber, place: TopicPartition) -> AsyncIterator[None]:
+    """Kafka's client does not ask for this partition."""
+    client = consumer._consumer
+    assert client is not None
+    client.pause(place)
+    yield
+    client.resume(place)
 
 
 async def progressed(views: Views, bus: Topic, offset: int) -> bool:

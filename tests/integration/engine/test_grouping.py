@@ -1,8 +1,10 @@
 """Group append on a real PostgreSQL: design §3, "Group append"."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +24,7 @@ from helpdesk.recorded import Stream
 from integration.engine.cutter import Cutter
 from integration.engine.rig import NOBODY, NOON, Engine, events, eventually_true, new_stream
 
+WAITING = "select distinct pid from pg_locks where not granted"
 ONE_AT_A_TIME = {lane: Caps(64, 64, 1, 5000, 5000) for lane in Lane}
 
 
@@ -217,6 +220,28 @@ async def test_bulk_does_not_stand_before_people(store: Engine) -> None:
     await append(Lane.INTERACTIVE)
     assert done.count(Lane.BULK) <= 10 * CAPS[Lane.BULK].batch, "of 600"
     await asyncio.gather(*bulk)
+
+
+async def test_a_backend_that_stands_still_holds_the_others_back_no_longer_than_a_statement_may_take(
+    store: Engine, group: Group
+) -> None:
+    """No time-out of the server's comes from a process that is stopped: everybody waited for as long as it stood."""
+    command, stream = uuid4(), new_stream()
+    async with await connect(store.admin_dsn, name="lock") as lock, lock.transaction():
+        await lock.execute("lock table events.event in share row exclusive mode")
+        hung = asyncio.create_task(group.append(command, [StreamAppend(stream, 0, events(2))], NOBODY))
+        await eventually_true(lambda: store.sql(WAITING))
+        ((pid,),) = await store.sql(WAITING)
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(psycopg.OperationalError):
+            await hung
+        await group.append(uuid4(), [StreamAppend(new_stream(), 0, events())], NOBODY)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with suppress(DuplicateCommand):
+        await group.append(command, [StreamAppend(stream, 0, events(2))], NOBODY)
+    assert len(await store.store.read_stream(stream)) == 2
 
 
 async def test_who_waits_for_a_foreign_transaction_holds_nobody_back(store: Engine, foreign: Connection) -> None:

@@ -6,26 +6,44 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
+from helpdesk.bus.clients import connected
+from helpdesk.bus.topics import ensure_topic
+from helpdesk.events.ticket import TicketRetitled
 from helpdesk.eventstore.checkpoint import Fenced, Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.eventstore.outbox import outbox
 from helpdesk.eventstore.relay import Poke
+from helpdesk.eventstore.relay_state import PAGE
+from helpdesk.eventstore.store import StreamAppend
 from helpdesk.recorded import START
 from integration.engine.relays import appended, nothing, published, relayed, relays, shown, standing
-from integration.engine.rig import Engine, eventually, new_stream
+from integration.engine.rig import (
+    NOBODY,
+    NOON,
+    PARTITIONS,
+    Engine,
+    eventually,
+    eventually_true,
+    new_stream,
+    records_of,
+)
 
 HOST = "127.0.0.1"
 
 
 @dataclass
 class Line:
-    """A connection's way to the server, which may go dead: both ends stay open, and nothing arrives any more."""
+    """A connection's way to the server, which may go dead: both ends stay open, and nothing arrives any more. Or it is
+    slow: seconds per byte."""
 
     port: int
     dead: bool = False
+    slow: float = 0.0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,6 +55,7 @@ class Line:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while some := await reader.read(65_536):
+                await asyncio.sleep(self.slow * len(some))
                 if not self.dead:
                     writer.write(some)
                     await writer.drain()
@@ -61,6 +80,47 @@ async def line(dsn: str) -> AsyncIterator[tuple[Line, str]]:
         server.close()
         one.dead = False
         await asyncio.wait(one.tasks, timeout=10)
+
+
+async def test_events_too_large_to_be_sent_in_time_together_are_sent_in_smaller_pages(own: Engine) -> None:
+    """The next try for the same page would fail like the first: the relay stood still for ever."""
+    stream = new_stream(type_="ticket")
+    large = [TicketRetitled(title="x" * 50_000, previous="", by=uuid4(), at=NOON)] * 40
+    for version in range(0, 400, len(large)):
+        await own.store.append(uuid4(), [StreamAppend(stream, version, large)], NOBODY)
+    async with line(own.dsn("command_relay")) as (between, dsn):
+        between.slow = 1 / 8_000_000
+        async with relays(own, timeout_s=1.0, dsn=dsn) as state:
+            await relayed(own)
+            (share,) = state.shares.values()
+            assert share.page < PAGE
+    assert (await published(own))[stream] == list(range(1, 401))
+
+
+async def test_a_relay_notices_that_its_topic_has_more_partitions_than_when_it_began_to_lead(own: Engine) -> None:
+    """Until it led anew, it sent events where no reader looks for their shards. Kafka's client asks every 10 s."""
+    many = 2 * PARTITIONS
+    async with relays(own):
+        await own.append(new_stream())
+        await relayed(own)
+        admin = AIOKafkaAdminClient(bootstrap_servers=own.bootstrap)
+        async with connected(admin):
+            await admin.delete_topics([own.topic])
+            await eventually_true(lambda: _is_gone(admin, own.topic))
+        await ensure_topic(own.bootstrap, own.topic, many)
+
+        async def lies_right() -> bool:
+            stream = next(one for one in iter(new_stream, None) if one.shard % many != one.shard % PARTITIONS)
+            await own.append(stream)
+            await relayed(own)
+            found = await records_of(own.bootstrap, own.topic, many)
+            return stream in {one.stream for one in found[stream.shard % many]}
+
+        await eventually_true(lies_right)
+
+
+async def _is_gone(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    return topic not in await admin.list_topics()
 
 
 async def test_a_line_that_goes_dead_costs_the_lead_and_loses_nothing(own: Engine) -> None:

@@ -1,10 +1,15 @@
 """Notifications on real PostgreSQL and Kafka, from the append to the answer."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
+from helpdesk.consistency import Position
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import connect
-from integration.notifier.world import OFFSET, Person, World, assigned, commented, eventually, resolved
+from helpdesk.recorded import Stream
+from helpdesk.told import name_of
+from integration.notifier.world import OFFSET, Person, World, assigned, commented, eventually, opened, resolved
 
 
 async def test_the_assignee_reads_of_an_assignment(world: World) -> None:
@@ -27,8 +32,31 @@ async def test_the_assignee_reads_of_an_assignment(world: World) -> None:
 
 async def test_an_assignment_to_oneself_is_there_as_soon_as_notices_applied_says_so(world: World) -> None:
     agent = await world.person("AGENT")
-    await world.ticket(agent, assignee=agent)  # waits by the login notices_progress, as the command API does
+    ticket = Stream(agent.tenant_id, "ticket", uuid4())
+    await world.append(ticket, opened(agent), assigned(agent, by=agent), settle=False)
+    assert await world.applied.wait([Position(ticket, 2)], 15)  # as the command API does
     assert [one["type"] for one in await world.get(agent)] == ["TICKET_ASSIGNED"]
+
+
+async def test_of_what_nobody_waits_for_nobody_is_told(world: World) -> None:
+    told, begun = list[str](), asyncio.Event()
+    listener = Listener(world.settings.notifier_database_url, "test-listen")
+    listener.subscribe("notices_applied", told.append, anew=begun.set)
+    listening = asyncio.create_task(listener.run())
+    try:
+        await asyncio.wait_for(begun.wait(), 10)
+        requester = await world.person("USER")
+        agent = await world.person("AGENT", requester.tenant_id)
+        await world.append(await world.ticket(requester), assigned(agent, by=requester))
+        own = await world.ticket(agent, assignee=agent)
+        await eventually(lambda: any(str(own.id) in note for note in told))
+        streams = [name.partition("=")[0] for note in told for name in note.split(",")]
+        assert sorted(streams) == sorted(
+            name_of(one) for one in (own, *(Stream(one.tenant_id, "user", one.id) for one in (requester, agent)))
+        )
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
 
 async def test_the_newest_comes_first(world: World) -> None:

@@ -25,7 +25,7 @@ async def redact(world: World, stream: Stream) -> None:
     async with open_pool(world.settings.migrate_database_url, name="operator", max_size=1) as pool:
         await erasure.redact(pool, "events", stream, len(past), recorded, NOBODY)
     world.versions[stream] = len(past) + len(recorded)
-    assert await world.applied.wait([Position(stream, world.versions[stream])], 15)
+    await world.taken_in(Position(stream, world.versions[stream]))
 
 
 async def test_the_words_of_notifications_are_made_anew_and_no_other_comes(world: World) -> None:
@@ -113,7 +113,7 @@ async def test_nothing_of_a_purged_tenant_is_left_or_comes_late(world: World) ->
     purge = Stream(PLATFORM, "platform", agent.tenant_id)
     record = TenantPurged(tenant_id=agent.tenant_id, reason="contract_ended", by=agent.id, at=now())
     await world.events.append(uuid4(), [StreamAppend(purge, 0, [record])], NOBODY)
-    assert await world.applied.wait([Position(purge, 1)], 15)
+    await world.taken_in(Position(purge, 1))
     await world.ticket(agent, SECRET, assignee=agent)
     for table in ("person", "ticket", "notification", "idempotency"):
         left = await world.sql(f"select tenant_id from notices.{table} where tenant_id = '{agent.tenant_id}'")

@@ -21,6 +21,7 @@ from helpdesk.events.user import UserRegistered
 from helpdesk.eventstore import relay
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.http.app import edge
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, connect, open_pool
@@ -117,11 +118,7 @@ class World:
     async def ticket(self, by: Person, title: str = "The printer burns", assignee: Person | None = None) -> Stream:
         """A new ticket."""
         stream = Stream(by.tenant_id, "ticket", uuid4())
-        events: list[Event] = [
-            TicketCreated(
-                number=1, title=title, description="", priority="low", metadata=None, tags=(), by=by.id, at=now()
-            )
-        ]
+        events: list[Event] = [opened(by, title)]
         if assignee is not None:
             events.append(assigned(assignee, by))
         await self.append(stream, *events)
@@ -133,7 +130,13 @@ class World:
         await self.events.append(uuid4(), [StreamAppend(stream, version, events)], Metadata(None, None, None))
         self.versions[stream] = version + len(events)
         if settle:
-            assert await self.applied.wait([Position(stream, self.versions[stream])], 15)
+            await self.taken_in(Position(stream, self.versions[stream]))
+
+    async def taken_in(self, position: Position) -> None:
+        """Return when the notifier has come so far; of most that it does it tells nobody, so it is asked."""
+        async with asyncio.timeout(15):
+            while not await self.applied.wait([position], 0.05, ours=False):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.01)
 
     # --- what people see --------------------------------------------------------------------------------------------
 
@@ -158,6 +161,12 @@ def now() -> datetime:
     """In whole milliseconds, as decisions have it."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def opened(by: Person, title: str = "The printer burns") -> TicketCreated:
+    return TicketCreated(
+        number=1, title=title, description="", priority="low", metadata=None, tags=(), by=by.id, at=now()
+    )
 
 
 def assigned(to: Person, by: Person) -> TicketAssigned:
@@ -203,7 +212,8 @@ async def running(servers: Servers) -> AsyncIterator[World]:
         open_pool(settings.notifier_database_url, name="test-serve") as pool,
     ):
         app = build_app(settings, pool)
-        applied = Applied(settings.command_api_notices_database_url, "notices")
+        listener = Listener(settings.command_api_notices_database_url, "notices-listen")
+        applied = Applied(listener, settings.command_api_notices_database_url, "notices")
         client = httpx.AsyncClient(transport=httpx.ASGITransport(edge(app)), base_url="http://test")
         world = World(
             settings=settings,
@@ -215,8 +225,7 @@ async def running(servers: Servers) -> AsyncIterator[World]:
             events_pool=events_pool,
             client=client,
         )
-        waiting = Running(applied.run)
-        parts = (waiting, world.relaying, world.consuming)
+        parts = (Running(listener.run), Running(applied.run), world.relaying, world.consuming)
         for part in parts:
             part.start()
         try:

@@ -12,14 +12,13 @@ from uuid import UUID, uuid4
 import httpx
 
 from helpdesk.auth.tokens import Issuer
-from helpdesk.consistency import Applied
 from helpdesk.http.app import edge
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Connection, connect
 from localstack.environment import environment
 from localstack.stack import Servers
 from projector.app import MIGRATIONS
-from query_api.app import build_app, migrate, progress
+from query_api.app import build_app, listening, migrate, progress
 from query_api.settings import QueryMigrateSettings
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -149,10 +148,11 @@ async def running(servers: Servers) -> AsyncIterator[Views]:
     settings = QueryMigrateSettings.model_validate(values | {"log_level": "info"})
     await run_migrations(settings.migrate_database_url, MIGRATIONS, [])
     await migrate(settings)
-    applied: Applied = progress(settings)
+    listener = listening(settings)
+    applied = progress(settings, listener)
     app = build_app(settings, applied)
     transport = httpx.ASGITransport(edge(app))
-    listening = asyncio.create_task(applied.run())
+    tasks = [asyncio.create_task(listener.run()), asyncio.create_task(applied.run())]
     async with (
         app.router.lifespan_context(app),
         await connect(settings.migrate_database_url, name="test") as admin,
@@ -160,6 +160,8 @@ async def running(servers: Servers) -> AsyncIterator[Views]:
     ):
         issuer = Issuer(Path(values["jwt_signing_key_file"]), settings, 3600)
         yield Views(settings, admin, issuer, client)
-    listening.cancel()
-    with suppress(asyncio.CancelledError):
-        await listening
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task

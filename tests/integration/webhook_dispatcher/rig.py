@@ -21,6 +21,7 @@ from helpdesk.eventstore.relay import RelaySettings
 from helpdesk.eventstore.store import EventStore, StreamAppend
 from helpdesk.http.app import edge
 from helpdesk.http.server import Job
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool
@@ -134,14 +135,15 @@ class Rig:
     async def sending(self) -> AsyncIterator[None]:
         """A sender runs, on a clock that is a hundred times faster between attempts."""
         async with app.worker_pool(self.settings) as pool:
+            listener = Listener(self.settings.webhook_dispatcher_worker_database_url, "webhooks-listen")
             sender = Sender(
                 pool,
-                self.settings.webhook_dispatcher_worker_database_url,
+                listener,
                 Vault(self.settings.secrets_key),
                 self.settings.rules,
                 schedule=A_HUNDRED_TIMES_FASTER,
             )
-            async with running(sender.run):
+            async with running(listener.run, sender.run):
                 yield
 
 
@@ -182,5 +184,5 @@ async def dispatcher(servers: Servers) -> AsyncIterator[Rig]:
     await ensure_topic(settings.kafka_bootstrap_servers, settings.events_topic, 2)
     async with app.serving_pool(settings) as pool, open_pool(admin, name="test") as events:
         issuer = Issuer(servers.folder / SIGNING_KEY, settings, 3600)
-        api = edge(app.build_app(settings, pool, lambda: None))
+        api = edge(app.build_app(settings, pool))
         yield Rig(settings, api, issuer, EventStore(events, "events"), environment)

@@ -14,6 +14,7 @@ from uuid import uuid4
 from helpdesk.events.ticket import CommentAdded, TicketAssigned, TicketClosed, TicketPrioritized
 from integration.webhook_dispatcher.receiver import Received, Receiver
 from integration.webhook_dispatcher.rig import AGENT, REQUESTER, Rig, created
+from webhook_dispatcher.sender import NET_S
 
 
 def now() -> datetime:
@@ -85,6 +86,19 @@ async def test_a_sender_killed_before_it_records_is_followed_by_another(rig: Rig
         delivery = await rig.settled(endpoint)
     assert (second.id, second.body) == (first.id, first.body)
     assert delivery["state"] == "delivered"
+
+
+async def test_what_becomes_due_while_no_wake_up_is_heard_is_sent_soon_all_the_same(
+    rig: Rig, receiver: Receiver
+) -> None:
+    await rig.endpoint(receiver.origin, "TICKET_CREATED")
+    async with rig.taking_in(), rig.sending():
+        for _ in range(3):
+            await rig.happened(uuid4(), created())
+            ended = "select pg_terminate_backend(pid) from pg_stat_activity "
+            await rig.sql(ended + "where application_name = 'webhooks-listen' and datname = current_database()")
+            async with asyncio.timeout(NET_S / 3):
+                await receiver.next()
 
 
 async def test_a_close_tells_of_the_change_and_of_the_end(rig: Rig, receiver: Receiver) -> None:

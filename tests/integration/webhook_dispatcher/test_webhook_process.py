@@ -14,6 +14,9 @@ from helpdesk.bus import envelope
 from helpdesk.events.webhook import WebhookEndpointCreated
 from integration.webhook_dispatcher.rig import Rig
 
+LISTENING = """
+select count(*) from pg_stat_activity where datname = current_database() and starts_with(query, 'listen ')"""
+
 
 async def started(part: str, environment: dict[str, str]) -> Process:
     return await asyncio.create_subprocess_exec(
@@ -51,6 +54,7 @@ async def test_all_of_it_runs_in_one_process_and_a_new_endpoint_is_an_event_on_t
                 "/api/v1/webhooks", json={"url": "http://127.0.0.1:9/", "events": ["TICKET_CREATED"]}
             )
         assert checks == {"database": "ok", "intake": "ok", "send": "ok", "relay": "ok"}
+        assert await rig.sql(LISTENING) == [(1,)]
         event = await on_the_bus(rig, answer.json()["id"])
         assert isinstance(event, WebhookEndpointCreated)
         assert event.events == ("TICKET_CREATED",)

@@ -1,5 +1,8 @@
 """Passwords (contract §4): what is hashed is recognised, and how long it takes tells nothing."""
 
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +105,38 @@ async def test_bcrypt_has_always_read_72_bytes(passwords: Passwords) -> None:
 async def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
     assert passwords.is_outdated(argon2.PasswordHasher(1, 128, 1).hash("x"))
     assert not passwords.is_outdated("no hash at all")
+
+
+PROGRAM = """
+import asyncio
+from types import SimpleNamespace
+
+from command_api import passwords
+
+passwords.QUIET_S = 0.3
+
+
+def resident_mb():
+    with open("/proc/self/statm", encoding="ascii") as pages:
+        return int(pages.read().split()[1]) * 4096 / 1e6
+
+
+async def main():
+    settings = SimpleNamespace(password_passes=1, password_memory_kib=19_456, password_threads=2)
+    one = passwords.Passwords(settings)
+    before = resident_mb()
+    for _ in range(3):
+        await asyncio.gather(*(one.hash("correct horse") for _ in range(3)))
+        await one.hash("correct horse")
+    while resident_mb() > before + 5:
+        await asyncio.sleep(0.05)
+    one.close()
+
+asyncio.run(asyncio.wait_for(main(), 20))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is asked of the C library is glibc's")
+def test_what_hashing_took_is_given_back_when_it_is_quiet() -> None:
+    """In a process of its own: what others have allocated here would be in the way."""
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=30)

@@ -59,6 +59,25 @@ def test_what_is_no_envelope_is_malformed(value: bytes | None) -> None:
         decode(value)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recorded_at": "2026-01-02T03:04:05"},
+        {"stream_type": "tic\0ket"},
+        {"version": 0},
+        {"version": 2**31},
+        {"remaining": -1},
+        {"xid": str(2**63)},
+        {"position": "-5"},
+    ],
+    ids=str,
+)
+def test_what_no_table_of_a_consumer_would_take_is_malformed(fields: dict[str, object]) -> None:
+    """Each of these halted its consumer for good, though it was a copy of an event that had been applied."""
+    with pytest.raises(Malformed):
+        decode(orjson.dumps(envelope(**fields)))
+
+
 @pytest.mark.parametrize("field", sorted(envelope()))
 def test_an_envelope_that_lacks_a_field_is_malformed_and_named(field: str) -> None:
     fields = envelope()

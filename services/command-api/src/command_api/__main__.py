@@ -19,6 +19,7 @@ from helpdesk.http.app import edge
 from helpdesk.http.server import Job, run_jobs, run_process, serve
 from helpdesk.ids import new_id
 from helpdesk.observability.logs import configured
+from helpdesk.postgres.listening import Listeners
 from helpdesk.recorded import Stream
 from helpdesk.settings import MigrateSettings, load
 
@@ -40,8 +41,15 @@ async def everything(settings: CommandSettings) -> None:
     """Serve commands, with the relay and the worker in the same process."""
     state = RelayState()
     async with service(settings) as parts, collector(settings) as files:
-        jobs: list[Job] = [*parts.jobs, relay_job(settings, state), files.run]
+        listener = parts.listeners.at(settings.command_api_relay_database_url)
+        jobs: list[Job] = [*parts.jobs, relay_job(settings, state, listener), files.run]
         await serve(edge(build_app(parts, state)), settings.host, settings.command_api_port, jobs)
+
+
+async def relay(settings: RelaySettings) -> None:
+    """Events to Kafka."""
+    listener = Listeners("command-relay").at(settings.command_api_relay_database_url)
+    await run_jobs([listener.run, relay_job(settings, RelayState(), listener)])
 
 
 async def work(settings: WorkerSettings) -> None:
@@ -98,7 +106,7 @@ def main(argv: list[str]) -> None:
         case ["worker"]:
             run_process(work(configured("command-api", WorkerSettings)))
         case ["relay"]:
-            run_process(run_jobs([relay_job(configured("command-api", RelaySettings), RelayState())]))
+            run_process(relay(configured("command-api", RelaySettings)))
         case ["migrate"]:
             run_command("migrate", migrate(configured("command-api", CommandMigrateSettings)))
         case ["rebuild-topic"]:

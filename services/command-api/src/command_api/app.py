@@ -33,6 +33,7 @@ from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.postgres import counts
+from helpdesk.postgres.listening import Listener, Listeners
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
@@ -57,6 +58,7 @@ class Service:
     limiter: Limiter
     audit: Audit
     views: Applied
+    listeners: Listeners
     jobs: list[Job]
 
 
@@ -65,27 +67,32 @@ async def service(settings: CommandSettings, *, clock: Clock = utc_now) -> Async
     """Everything but the doors."""
     passwords = Passwords(settings)
     issuer = Issuer(settings.jwt_signing_key_file, settings, settings.access_token_seconds)
-    views = Applied(settings.command_api_views_database_url, "views")
-    notices = Applied(settings.command_api_notices_database_url, "notices")
-    webhooks = Applied(settings.command_api_webhooks_database_url, "webhooks")
+    listeners = Listeners("command-api")
+    views = _progress(listeners, settings.command_api_views_database_url, "views")
+    notices = _progress(listeners, settings.command_api_notices_database_url, "notices")
+    webhooks = _progress(listeners, settings.command_api_webhooks_database_url, "webhooks")
     poke = Poke(settings.command_api_database_url, "events")
     async with open_pool(settings.command_api_database_url, name="command-api") as pool:
-        directory = Directory(pool, settings.command_api_database_url)
+        directory = Directory(pool, listeners.at(settings.command_api_database_url))
         group = Group(pool, "events", settings.append_caps)
         commands = Commands(pool, group, directory, views, notices, webhooks, poke, clock)
         accounts = Accounts(commands, passwords, issuer, settings)
         users = Users(commands, passwords)
         files = Files(pool, settings, clock)
         audit = Audit(pool, "events")
-        jobs: list[Job] = [views.run, notices.run, webhooks.run, poke.run, directory.run, audit.run]
+        jobs: list[Job] = [listeners.run, views.run, notices.run, webhooks.run, poke.run, audit.run]
         limiter = Limiter(settings)
-        jobs += [Answers(pool, "events").forgetting, limiter.run]
+        jobs += [Answers(pool, "events").forgetting, limiter.run, commands.histories.run]
         try:
-            yield Service(commands, accounts, files, users, Verifier(settings), limiter, audit, views, jobs)
+            yield Service(commands, accounts, files, users, Verifier(settings), limiter, audit, views, listeners, jobs)
         finally:
             await group.close()
             passwords.close()
             files.close()
+
+
+def _progress(listeners: Listeners, dsn: str, schema: str) -> Applied:
+    return Applied(listeners.at(dsn), dsn, schema)
 
 
 def build_app(parts: Service | None = None, relaying: RelayState | None = None) -> FastAPI:
@@ -123,8 +130,8 @@ def _checks(parts: Service, relaying: RelayState | None) -> Mapping[str, Check]:
     return {"database": database} | ({"relay": relay_works} if relaying else {})
 
 
-def relay_job(settings: RelaySettings, state: RelayState) -> Job:
-    """The relay of the event topic."""
+def relay_job(settings: RelaySettings, state: RelayState, listener: Listener) -> Job:
+    """The relay of the event topic, which `listener` wakes."""
     wanted = relay.RelaySettings(
         dsn=settings.command_api_relay_database_url,
         schema="events",
@@ -132,7 +139,7 @@ def relay_job(settings: RelaySettings, state: RelayState) -> Job:
         topic=settings.events_topic,
         shares=settings.relay_shards,
     )
-    return lambda: relay.run(wanted, state)
+    return lambda: relay.run(wanted, state, listener)
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from command_api import store
 from helpdesk.auth.standing import Known
-from helpdesk.postgres.kept import MOST, Kept, Mark, hear_changes
+from helpdesk.postgres.kept import MOST, Kept, Mark
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import Pool
 
 LEASE_S: Final = 0.05
@@ -19,15 +20,17 @@ LEASE_S: Final = 0.05
 
 class Directory:
     """What is found is kept, for `KEPT_S` at most and until the database tells that it changed; what is missing is
-    never kept, so who signs up is found at once."""
+    never kept, so who signs up is found at once. While `listener` hears nothing, rows are `KEPT_S` old at most all the
+    same."""
 
-    def __init__(self, pool: Pool, dsn: str) -> None:
-        self._pool, self._dsn = pool, dsn
+    def __init__(self, pool: Pool, listener: Listener) -> None:
+        self._pool = pool
         self._people: Kept[store.Person] = Kept()
         self._tenants: Kept[store.TenantRow] = Kept()
         self._judged: Kept[Known] = Kept()
         self._readings: dict[tuple[UUID, UUID], tuple[Mark, asyncio.Task[Known]]] = {}
         self._redactions: OrderedDict[UUID, int] = OrderedDict()
+        listener.subscribe("events_rows", lambda tenant_id: self.forget(UUID(tenant_id)), anew=self.forget)
 
     async def people(self, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, store.Person]:
         """Those of `ids` that exist in the tenant."""
@@ -94,7 +97,3 @@ class Directory:
         finally:
             if self._readings.get((tenant_id, user_id), (None,))[0] is mark:
                 del self._readings[tenant_id, user_id]
-
-    async def run(self) -> None:
-        """Hear of changes, for ever."""
-        await hear_changes(self._dsn, "events_rows", self.forget)

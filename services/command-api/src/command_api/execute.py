@@ -16,13 +16,16 @@ from command_api.directory import LEASE_S, Directory
 from command_api.domain.rejected import Rejected
 from command_api.domain.ticket.commands import TicketCommand
 from command_api.domain.ticket.decide import decide
+from command_api.domain.ticket.history import History
 from command_api.domain.ticket.state import Ticket, fold
+from command_api.histories import Histories
 from command_api.numbers import Numbers
 from helpdesk import clock
 from helpdesk.consistency import Applied, Position
 from helpdesk.events import Event
 from helpdesk.events.ticket import TicketAssigned, TicketEvent
 from helpdesk.eventstore.grouping import Group, Lane
+from helpdesk.eventstore.history import Past
 from helpdesk.eventstore.idempotency import Answer, Key, Keyed
 from helpdesk.eventstore.relay import Poke
 from helpdesk.eventstore.store import DuplicateCommand, EventStore, StreamAppend, WrongVersion
@@ -127,6 +130,7 @@ class Commands:
     ) -> None:
         self.pool, self.group, self.directory, self.clock, self.poke = pool, group, directory, clock, poke
         self.events = EventStore(pool, "events")
+        self.histories, self._past = Histories(self.events.read_stream), Past(pool, "events")
         self.numbers = Numbers(pool)
         self._views, self._notices, self._webhooks = views, notices, webhooks
         self._queues = Queues()
@@ -152,7 +156,8 @@ class Commands:
             async with self._queues.turn(stream):
                 events, outcome = await self._decided(cause, stream, command, expected_version, shape, is_new=is_new)
         except StaleVersion as stale:
-            raise StaleVersion(stale.current, await self._missed(stream, expected_version or 0)) from stale
+            after = max(expected_version or 0, stale.current - MISSED)
+            raise StaleVersion(stale.current, await self._missed(stream, after)) from stale
         if not cause.waits:
             return outcome
         return replace(outcome, visible=await self._visible(stream, outcome.version, events))
@@ -170,7 +175,7 @@ class Commands:
         """(new events, what they come to). Without an expectation another's change is no conflict: decide again."""
         deadline = time.monotonic() + WITHIN_S
         for attempt in range(TRIES if expected_version is None else 1):
-            past = [] if is_new and attempt == 0 else await self._past(stream)
+            past = History() if is_new and attempt == 0 else await self.histories.read(stream)
             events = _decide(past, command(self.clock()), expected_version)
             outcome, keyed = _outcome(stream, past, events), None
             if cause.key and shape:
@@ -178,16 +183,16 @@ class Commands:
                 keyed = Keyed(cause.key, outcome.answer) if outcome.answer else None
             if not events and not keyed:
                 return [], outcome
-            appends = [StreamAppend(stream, len(past), events)] if events else []
+            appends = [StreamAppend(stream, past.version, events)] if events else []
             try:
                 await self.group.append(
                     cause.command_id, appends, cause.metadata, keyed=keyed, tenant_id=stream.tenant_id
                 )
             except WrongVersion:
                 if expected_version is not None:
-                    raise StaleVersion(len(await self._past(stream))) from None
+                    raise StaleVersion((await self.histories.read(stream)).version) from None
             except DuplicateCommand:
-                return [], _outcome(stream, await self._past(stream), [])
+                return [], _outcome(stream, await self.histories.read(stream), [])
             except UniqueViolation as error:
                 if error.diag.constraint_name != "ticket_number_pkey":
                     raise
@@ -202,14 +207,6 @@ class Commands:
                 break
         raise Contended
 
-    async def _past(self, stream: Stream) -> list[TicketEvent]:
-        """The ticket's history. What this version does not know of it must not be decided upon."""
-        past = await self.events.read_stream(stream)
-        unknown = [one.type for one in past if one.event is None]
-        if unknown:
-            raise RuntimeError(f"{stream} holds {unknown[0]}, which this version does not know")
-        return cast("list[TicketEvent]", [one.event for one in past])
-
     async def _missed(self, stream: Stream, after: int) -> list[Activity]:
         recorded = await self.events.read_stream(stream, after)
         known = [(cast("TicketEvent", one.event), one) for one in recorded[-MISSED:] if one.event is not None]
@@ -217,15 +214,15 @@ class Commands:
 
     async def has_history(self, tenant_id: UUID, ticket_id: UUID) -> bool:
         """Whether the ticket's stream exists."""
-        return bool(await self.events.read_stream(Stream(tenant_id, "ticket", ticket_id)))
+        return bool(await self._past.read_stream(Stream(tenant_id, "ticket", ticket_id), as_of=1))
 
     async def record(self, cause: Cause, ticket_id: UUID, command: TicketCommand) -> None:
         """Carry out a command that brings its own time, and wait for nobody (imports, demo data)."""
         stream = Stream(cause.tenant_id, "ticket", ticket_id)
-        past = await self._past(stream)
-        events = decide(fold(past), command)
+        past = await self.histories.read(stream)
+        events = decide(past.ticket, command)
         if events:
-            appends = [StreamAppend(stream, len(past), events)]
+            appends = [StreamAppend(stream, past.version, events)]
             await self.group.append(cause.command_id, appends, cause.metadata, lane=Lane.BULK)
             self.poke()
 
@@ -249,24 +246,24 @@ class Commands:
         return all(known)
 
 
-def _outcome(stream: Stream, past: list[TicketEvent], events: list[TicketEvent]) -> Outcome:
-    ticket = fold([*past, *events])
+def _outcome(stream: Stream, past: History, events: list[TicketEvent]) -> Outcome:
+    ticket = fold(events, past.ticket)
     if ticket is None:
         raise RuntimeError(f"{stream}: a command was decided on nothing")
-    return Outcome(stream.id, ticket, len(past) + len(events), changed=bool(events))
+    return Outcome(stream.id, ticket, past.version + len(events), changed=bool(events))
 
 
-def _decide(past: list[TicketEvent], command: TicketCommand, expected_version: int | None) -> list[TicketEvent]:
+def _decide(past: History, command: TicketCommand, expected_version: int | None) -> list[TicketEvent]:
     """What happens. To whom the rules show nothing of the ticket, its version is not told either (RFC 9110 §13.2.1)."""
-    stale = expected_version is not None and past != [] and expected_version != len(past)
+    stale = expected_version is not None and past.version > 0 and expected_version != past.version
     try:
-        events = decide(fold(past), command)
+        events = decide(past.ticket, command)
     except Rejected as refusal:
         if stale and refusal.code not in BEFORE_THE_VERSION:
-            raise StaleVersion(len(past)) from refusal
+            raise StaleVersion(past.version) from refusal
         raise
     if stale:
-        raise StaleVersion(len(past))
+        raise StaleVersion(past.version)
     return events
 
 

@@ -2,8 +2,10 @@
 holds up the loop (contract §4)."""
 
 import asyncio
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import bcrypt
@@ -18,6 +20,11 @@ _BCRYPT_READS: Final = 72
 """bcrypt never looked at more bytes of a password; the library refuses longer ones."""
 EXACTLY: Final = 5
 """Verifications of a login that names no tenant: always as many, so that time tells nothing about accounts."""
+QUIET_S: Final = 5.0
+"""So long after the last hash was asked for, the memory that hashing took (20 MB a thread) goes back to the system. To
+give it back after each would cost each half as much CPU again, for fresh pages."""
+_M_ARENA_MAX: Final = -8
+"""Of glibc's mallopt."""
 
 
 class Passwords:
@@ -27,6 +34,8 @@ class Passwords:
         self._hasher = PasswordHasher(
             time_cost=settings.password_passes, memory_cost=settings.password_memory_kib, parallelism=1
         )
+        _share_one_heap()
+        self._giving_back: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(settings.password_threads, thread_name_prefix="argon2")
         self._dummy = self._hasher.hash("nobody has this password")
 
@@ -52,6 +61,8 @@ class Passwords:
 
     def close(self) -> None:
         """Let the threads go."""
+        if self._giving_back is not None:
+            self._giving_back.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password: str, hash_: str) -> bool:
@@ -63,4 +74,19 @@ class Passwords:
             return False
 
     async def _in_thread(self, function: Callable[..., R], *args: str) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        loop = asyncio.get_running_loop()
+        if self._giving_back is not None:
+            self._giving_back.cancel()
+        self._giving_back = loop.call_later(QUIET_S, self._threads.submit, _give_back)
+        return await loop.run_in_executor(self._threads, function, *args)
+
+
+def _share_one_heap() -> None:
+    """Have all threads of the process allocate in one heap: of heaps of their own glibc gives nothing back."""
+    with suppress(AttributeError):  # another C library, which has nothing of the kind
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def _give_back() -> None:
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -21,7 +21,7 @@ async def consumer_of(settings: IntakeSettings) -> AsyncIterator[Subscriber]:
     """The intake with its connections, not yet running."""
     async with (
         open_pool(settings.notifier_worker_database_url, name="notifier-intake", max_size=4, durable=False) as pool,
-        open_pool(settings.notifier_events_database_url, name="notifier-events", max_size=2) as events,
+        open_pool(settings.notifier_events_database_url, name="notifier-events", max_size=2, seldom=True) as events,
     ):
         yield build_intake(settings, pool, events)
 

@@ -23,7 +23,7 @@ from helpdesk.postgres.pool import Pool, reachable
 from notifier.routes import notification_routes
 from notifier.settings import IntakeSettings, NotifierMigrateSettings, NotifierSettings
 from notifier.store import SCHEMA, people
-from notifier.subscribers import refold, take_in
+from notifier.subscribers import is_awaited, refold, take_in
 
 MIGRATIONS = (
     Migrations("helpdesk.consumer.migrations", SCHEMA),
@@ -40,6 +40,7 @@ def build_intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscrib
         topic=settings.events_topic,
         group=f"{settings.topic_prefix}.notifier",
         max_records=1_000,  # its memory follows from the largest batch
+        awaited=is_awaited,
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)

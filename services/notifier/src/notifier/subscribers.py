@@ -8,7 +8,7 @@ from uuid import UUID
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.closed import remember_closed
 from helpdesk.consumer.purged import Forgetting
-from helpdesk.events.ticket import TicketEvent
+from helpdesk.events.ticket import TicketAssigned, TicketEvent
 from helpdesk.events.user import UserEvent
 from helpdesk.postgres.pool import Connection
 from helpdesk.recorded import RecordedEvent, Stream, whole_commands
@@ -52,6 +52,15 @@ async def _take_in(connection: Connection, batches: Sequence[StreamBatch]) -> No
 
 
 take_in = Forgetting(_take_in, SCHEMA, intake.forget)
+
+
+def is_awaited(batch: StreamBatch) -> bool:
+    """Whether somebody waits until this is taken in: what changes who may act (ADR 28), and who assigns to themselves
+    (contract §2)."""
+    if batch.stream.type in {"user", "tenant"}:
+        return True
+    events = (one.event for one in batch.events)
+    return any(isinstance(event, TicketAssigned) and event.assignee_id == event.by for event in events)
 
 
 async def refold(connection: Connection, history: StreamBatch) -> None:

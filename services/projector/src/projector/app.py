@@ -24,7 +24,7 @@ async def subscriber(settings: ProjectorSettings) -> AsyncIterator[tuple[Subscri
     """The consumer of the event topic, not yet running, and its pool."""
     async with (
         open_pool(settings.projector_database_url, name="projector", max_size=4, durable=False) as pool,
-        open_pool(settings.projector_events_database_url, name="projector-events", max_size=2) as events,
+        open_pool(settings.projector_events_database_url, name="projector-events", max_size=2, seldom=True) as events,
     ):
         consumer = ConsumerSettings(
             schema="views",

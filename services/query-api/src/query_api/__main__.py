@@ -6,15 +6,17 @@ from helpdesk.commands import run_command
 from helpdesk.http.app import edge
 from helpdesk.http.server import run_process, serve
 from helpdesk.observability.logs import configured
-from query_api.app import build_app, migrate, progress
+from query_api.app import build_app, listening, migrate, progress
 from query_api.routes.documents import merged
 from query_api.settings import QueryMigrateSettings, QuerySettings
 
 
 async def run(settings: QuerySettings) -> None:
     """Answer until the process is told to stop."""
-    applied = progress(settings)
-    await serve(edge(build_app(settings, applied)), settings.host, settings.query_api_port, [applied.run])
+    listener = listening(settings)
+    applied = progress(settings, listener)
+    jobs = [listener.run, applied.run]
+    await serve(edge(build_app(settings, applied)), settings.host, settings.query_api_port, jobs)
 
 
 def main(argv: list[str]) -> None:

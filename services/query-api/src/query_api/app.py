@@ -15,6 +15,7 @@ from helpdesk.http.health import health_routes
 from helpdesk.http.judged import Entrance
 from helpdesk.http.limits import Limiter
 from helpdesk.paging.cursor import Cursors
+from helpdesk.postgres.listening import Listener, Listeners
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import open_pool, reachable
@@ -35,19 +36,23 @@ MIGRATIONS = (
 
 
 def build_app(settings: QuerySettings, applied: Applied | None = None) -> FastAPI:
-    """The query API. `applied` says how far the views are; somebody runs it beside the server."""
+    """The query API. `applied` says how far the views are; somebody runs it, and its listener, beside the server."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.verifier = Verifier(settings)
         async with (
             open_pool(settings.query_api_database_url, name="query-api") as pool,
-            open_pool(settings.query_api_operator_database_url, name="query-operator", max_size=2) as operator,
-            open_pool(settings.query_api_webhooks_database_url, name="query-webhooks", max_size=2) as webhooks,
+            open_pool(
+                settings.query_api_operator_database_url, name="query-operator", max_size=2, seldom=True
+            ) as operator,
+            open_pool(
+                settings.query_api_webhooks_database_url, name="query-webhooks", max_size=2, seldom=True
+            ) as webhooks,
         ):
             cursors = Cursors(settings.cursor_secret.get_secret_value())
             app.state.sources = Sources(
-                pool, operator, webhooks, applied or progress(settings), cursors, _files(settings)
+                pool, operator, webhooks, applied or progress(settings, listening(settings)), cursors, _files(settings)
             )
             app.state.judge = Entrance(pool, "views", partial(people.known, pool))
             app.state.audit = Audit(pool, SCHEMA)
@@ -76,9 +81,14 @@ def _files(settings: QuerySettings) -> Files:
     return Files(settings.public_origin, signer(settings))
 
 
-def progress(settings: QuerySettings) -> Applied:
+def listening(settings: QuerySettings) -> Listener:
+    """What hears the database of the views for this process; `run` it."""
+    return Listeners("query-api").at(settings.query_api_database_url)
+
+
+def progress(settings: QuerySettings, listener: Listener) -> Applied:
     """How far the views are; `run` it."""
-    return Applied(settings.query_api_database_url, "views")
+    return Applied(listener, settings.query_api_database_url, "views")
 
 
 async def migrate(settings: QueryMigrateSettings) -> None:

@@ -22,9 +22,8 @@ S = TypeVar("S", bound=LogSettings)
 async def serve(settings: WebhookSettings) -> None:
     """The API alone."""
     async with app.serving_pool(settings) as pool:
-        poke = app.poker(settings)
-        api = app.build_app(settings, pool, poke)
-        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, app.beside(api, pool, poke))
+        api = app.build_app(settings, pool)
+        await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, app.beside(api, pool))
 
 
 async def intake(settings: IntakeSettings) -> None:
@@ -36,7 +35,8 @@ async def intake(settings: IntakeSettings) -> None:
 async def send(settings: SendSettings) -> None:
     """Due deliveries to their endpoints."""
     async with app.worker_pool(settings) as pool:
-        await run_jobs([app.sender(settings, pool).run])
+        listeners = app.listening()
+        await run_jobs([app.sender(settings, pool, listeners).run, listeners.run])
 
 
 async def relay(settings: IntakeSettings) -> None:
@@ -52,10 +52,10 @@ async def everything(settings: WebhookSettings) -> None:
         app.intake_pool(settings) as intakes,
         app.events_pool(settings) as events,
     ):
-        consumer, sender, state = app.intake(settings, intakes, events), app.sender(settings, workers), RelayState()
-        poke = app.poker(settings)
-        api = app.build_app(settings, pool, poke, app.worker_checks(consumer, sender, state))
-        jobs = [*app.beside(api, pool, poke), consumer.run, sender.run, app.relaying(settings, state)]
+        listeners, state = app.listening(), RelayState()
+        consumer, sender = app.intake(settings, intakes, events), app.sender(settings, workers, listeners)
+        api = app.build_app(settings, pool, app.worker_checks(consumer, sender, state))
+        jobs = [*app.beside(api, pool), listeners.run, consumer.run, sender.run, app.relaying(settings, state)]
         await run_server(edge(api), settings.host, settings.webhook_dispatcher_port, jobs)
 
 

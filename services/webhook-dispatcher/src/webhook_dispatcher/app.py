@@ -1,8 +1,9 @@
 """Wiring: the API and its health, intake, senders, relay, migrations."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -14,7 +15,7 @@ from helpdesk.consumer.subscriber import Subscriber
 from helpdesk.eventstore import relay, restore
 from helpdesk.eventstore.audit import Audit
 from helpdesk.eventstore.idempotency import Answers
-from helpdesk.eventstore.relay import Poke, RelaySettings, RelayState
+from helpdesk.eventstore.relay import RelaySettings, RelayState
 from helpdesk.eventstore.store import EventStore
 from helpdesk.http.app import build_api
 from helpdesk.http.health import Check, consuming, health_routes
@@ -23,6 +24,7 @@ from helpdesk.http.keys import Replays, accept_keys
 from helpdesk.http.limits import Limiter
 from helpdesk.http.server import Job
 from helpdesk.paging.cursor import Cursors
+from helpdesk.postgres.listening import Listeners
 from helpdesk.postgres.migrate import Migrations
 from helpdesk.postgres.migrate import migrate as run_migrations
 from helpdesk.postgres.pool import Pool, open_pool, reachable
@@ -30,7 +32,7 @@ from webhook_dispatcher.routes import webhook_routes
 from webhook_dispatcher.sender import Sender
 from webhook_dispatcher.settings import IntakeSettings, SendSettings, WebhookMigrateSettings, WebhookSettings
 from webhook_dispatcher.store import SCHEMA, people
-from webhook_dispatcher.subscribers import refold, take_in
+from webhook_dispatcher.subscribers import is_awaited, refold, take_in
 from webhook_dispatcher.vault import SealedAnswers, Vault
 
 MIGRATIONS = (
@@ -38,11 +40,10 @@ MIGRATIONS = (
     Migrations("helpdesk.consumer.migrations", SCHEMA),
     Migrations("webhook_dispatcher.migrations", SCHEMA),
 )
+LOOK_EVERY_S: Final = 0.2
 
 
-def build_app(
-    settings: WebhookSettings, pool: Pool, poke: Callable[[], None], checks: Mapping[str, Check] | None = None
-) -> FastAPI:
+def build_app(settings: WebhookSettings, pool: Pool, checks: Mapping[str, Check] | None = None) -> FastAPI:
     """The API over `pool` (the serving role's). `checks` tell of what else runs in this process."""
 
     async def database() -> str | None:
@@ -56,13 +57,13 @@ def build_app(
     vault = Vault(settings.secrets_key)
     replays = Replays(Answers(pool, SCHEMA), EventStore(pool, SCHEMA), seal=SealedAnswers(vault))
     accept_keys(app, replays)
-    app.include_router(webhook_routes(pool, vault, settings.rules, cursors, poke, replays))
+    app.include_router(webhook_routes(pool, vault, settings.rules, cursors, replays))
     return app
 
 
-def beside(app: FastAPI, pool: Pool, poke: Poke) -> list[Job]:
-    """What runs beside the API: waking the relay, writing the audit, counting calls, forgetting kept answers."""
-    return [poke.run, app.state.audit.run, app.state.limiter.run, Answers(pool, SCHEMA).forgetting]
+def beside(app: FastAPI, pool: Pool) -> list[Job]:
+    """What runs beside the API: writing the audit, counting calls, forgetting kept answers."""
+    return [app.state.audit.run, app.state.limiter.run, Answers(pool, SCHEMA).forgetting]
 
 
 @asynccontextmanager
@@ -90,13 +91,9 @@ async def intake_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
 @asynccontextmanager
 async def events_pool(settings: IntakeSettings) -> AsyncIterator[Pool]:
     """Connections of the role that reads history."""
-    async with open_pool(settings.webhook_dispatcher_events_database_url, name="webhook-events", max_size=2) as pool:
+    dsn = settings.webhook_dispatcher_events_database_url
+    async with open_pool(dsn, name="webhook-events", max_size=2, seldom=True) as pool:
         yield pool
-
-
-def poker(settings: WebhookSettings) -> Poke:
-    """What wakes the relay after a commit; its `run` belongs to the jobs of whoever serves."""
-    return Poke(settings.webhook_dispatcher_database_url, SCHEMA)
 
 
 def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
@@ -107,25 +104,31 @@ def intake(settings: IntakeSettings, pool: Pool, events: Pool) -> Subscriber:
         topic=settings.events_topic,
         group=settings.group,
         max_records=1_000,  # its memory follows from the largest batch
-        tells_of=frozenset({"user", "tenant"}),  # for what else it does nobody waits
+        awaited=is_awaited,
         limits=settings.limits,
     )
     return Subscriber(consumer, pool, take_in, History(events), refold)
 
 
-def sender(settings: SendSettings, pool: Pool) -> Sender:
+def sender(settings: SendSettings, pool: Pool, listeners: Listeners) -> Sender:
     """One process's senders."""
-    dsn = settings.webhook_dispatcher_worker_database_url
-    return Sender(pool, dsn, Vault(settings.secrets_key), settings.rules)
+    listener = listeners.at(settings.webhook_dispatcher_worker_database_url)
+    return Sender(pool, listener, Vault(settings.secrets_key), settings.rules)
+
+
+def listening() -> Listeners:
+    """What hears the database for a process; its `run` belongs to the jobs of whoever sends."""
+    return Listeners("webhooks")
 
 
 def relaying(settings: IntakeSettings, state: RelayState | None = None) -> Job:
-    """The relay of this owner's events."""
+    """The relay of this owner's events. Few, and nobody waits for them: so nobody wakes it, and it looks seldom."""
     route = RelaySettings(
         dsn=settings.webhook_dispatcher_worker_database_url,
         schema=SCHEMA,
         bootstrap=settings.kafka_bootstrap_servers,
         topic=settings.webhooks_topic,
+        poll_s=LOOK_EVERY_S,
     )
     return partial(relay.run, route, state)
 

@@ -60,9 +60,7 @@ async def manager(caller: Caller) -> Principal:
 Manager = Annotated[Principal, Depends(manager)]
 
 
-def webhook_routes(
-    pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, poke: Callable[[], None], replays: Replays
-) -> APIRouter:
+def webhook_routes(pool: Pool, vault: Vault, rules: Rules, cursors: Cursors, replays: Replays) -> APIRouter:
     """`/api/v1/webhooks` on the endpoints of schema `webhooks`."""
     router = APIRouter(prefix=f"{API}/webhooks", tags=["webhooks"], responses=problems(400, 401, 403))
 
@@ -77,7 +75,6 @@ def webhook_routes(
         sealed, shape = vault.seal(secret, caller.tenant_id, id_), partial(_made, None if body.secret else secret)
         why, kept = _metadata(request, caller), _under_key(request, caller, replays, shape)
         made = await endpoints.create(pool, why, id_, caller.tenant_id, event, sealed, kept)
-        poke()
         return _done(request, shape(made))
 
     @router.get("", response_model=list[wire.WebhookShape] | wire.WebhookPage, summary="The tenant's endpoints",
@@ -128,7 +125,6 @@ def webhook_routes(
                 )
             except WrongVersion:
                 continue  # somebody was faster: look again
-            poke()
             return _done(request, _shown(changed))
         raise _contended()
 
@@ -157,7 +153,6 @@ def webhook_routes(
                 )
             except WrongVersion:
                 continue
-            poke()
             return _done(request, answer)
         raise _contended()
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import psycopg
-
 from helpdesk.clock import utc_now
-from helpdesk.postgres.pool import UNAVAILABLE, Connection, Pool, connect
-from helpdesk.tasks import pause, still_wanted, together
+from helpdesk.postgres.listening import Listener
+from helpdesk.postgres.pool import UNAVAILABLE, Pool
+from helpdesk.tasks import pause, still_wanted
 from webhook_dispatcher.disable import disable
 from webhook_dispatcher.domain.schedule import SCHEDULE, GiveUp, next_step
 from webhook_dispatcher.domain.signature import signature_headers
@@ -27,10 +26,14 @@ IN_FLIGHT_PER_ENDPOINT: Final = 8
 CLAIM_S: Final = 30.0
 """An attempt takes 15 s at most; whoever has not recorded by then is dead or cut off, and another one tries."""
 NET_S: Final = 30.0
-"""Look at least this often, should a wake-up be lost with the connection that brings it."""
+"""Look at least this often."""
+UNHEARD_S: Final = 1.0
+"""Look so often while no wake-up can be heard."""
 GRACE_S: Final = 5.0
 BACKOFF_S: Final = 1.0
 USER_AGENT: Final = "Acme-Tickets-Webhooks/1.0"
+WAKE_UPS: Final = "webhooks_due"
+AWAY: Final = "the database of the webhooks does not answer"
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +62,7 @@ class Sender:
     def __init__(
         self,
         pool: Pool,
-        dsn: str,
+        listener: Listener,
         vault: Vault,
         rules: Rules,
         *,
@@ -67,42 +70,38 @@ class Sender:
         claim_s: float = CLAIM_S,
     ) -> None:
         self.state = SenderState()
-        self._pool, self._dsn, self._vault, self._rules = pool, dsn, vault, rules
+        self._pool, self._listener, self._vault, self._rules = pool, listener, vault, rules
         self._schedule, self._claim_s = schedule, claim_s
         self._wake = asyncio.Event()
+        listener.subscribe(WAKE_UPS, lambda _: self._wake.set(), anew=self._wake.set, lost=self._wake.set)
 
     async def run(self) -> None:
         """Send for ever; while the database is away, try again."""
         async with open_egress(self._rules) as egress:
             try:
                 while True:
-                    await self._send_while_connected(egress)
+                    await self._send_while_possible(egress)
                     await pause(BACKOFF_S)
             finally:
                 await self._finish()
 
-    async def _send_while_connected(self, egress: Egress) -> None:
+    async def _send_while_possible(self, egress: Egress) -> None:
         try:
-            async with await connect(self._dsn, name="webhooks-send") as listening:
-                await listening.execute("listen webhooks_due")
-                self.state.error = None
-                await together(self._listen(listening), self._send(egress))
-        except* (*UNAVAILABLE, OSError) as group:
-            self.state.error = "the database of the webhooks does not answer"
-            log.warning("sender waits for the database", extra={"error": str(group.exceptions[0])})
-
-    async def _listen(self, listening: Connection) -> None:
-        async for _ in listening.notifies():
-            self._wake.set()
-        raise psycopg.OperationalError("the connection that listens has ended")
+            await self._send(egress)
+        except (*UNAVAILABLE, OSError) as error:
+            self.state.error = AWAY
+            log.warning("sender waits for the database", extra={"error": str(error)})
 
     async def _send(self, egress: Egress) -> None:
         while True:
             self._wake.clear()
             next_due_s = await self._claim(egress)
             still_wanted()
+            if self.state.error == AWAY:
+                self.state.error = None
+            net_s = NET_S if self._listener.hears(WAKE_UPS) else UNHEARD_S
             with suppress(TimeoutError):
-                async with asyncio.timeout(NET_S if next_due_s is None else min(max(next_due_s, 0), NET_S)):
+                async with asyncio.timeout(net_s if next_due_s is None else min(max(next_due_s, 0), net_s)):
                     await self._wake.wait()
 
     async def _claim(self, egress: Egress) -> float | None:

@@ -56,6 +56,11 @@ async def _people(connection: Connection, batches: Sequence[StreamBatch]) -> Non
 take_in = Forgetting(_take_in, SCHEMA, intake.forget)
 
 
+def is_awaited(batch: StreamBatch) -> bool:
+    """Whether somebody waits until this is taken in: what changes who may act (ADR 28)."""
+    return batch.stream.type in {"user", "tenant"}
+
+
 async def refold(connection: Connection, history: StreamBatch) -> None:
     """Make anew what was made from a stream that reads differently now (a redaction), from its `history` up to the
     version of its guard: the snapshot, and the bodies of all its deliveries, sent or not. Nothing new becomes due.

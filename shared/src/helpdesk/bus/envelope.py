@@ -43,6 +43,10 @@ _uuid: Final[Callable[[str], UUID]] = TypeAdapter(UUID).validator.validate_pytho
 _often: Final = lru_cache(maxsize=4096)(_uuid)
 """For ids that most records share: tenant, actor, store."""
 
+INT: Final = 2**31 - 1
+BIGINT: Final = 2**63 - 1
+"""What consumers' tables take. A record beyond is no envelope: refused by the database it would stop its consumer."""
+
 
 def key_of(stream: Stream) -> bytes:
     """The Kafka key of a stream's records."""
@@ -109,12 +113,16 @@ def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
     """`decode` for whoever goes on when an event cannot be read. Raises Malformed."""
     fields = _fields(value)
     try:
-        stream = Stream(_often(fields["tenant_id"]), str(fields["stream_type"]), _uuid(fields["stream_id"]))
+        stream = Stream(_often(fields["tenant_id"]), _word(fields["stream_type"]), _uuid(fields["stream_id"]))
         version, remaining = int(fields["version"]), int(fields["remaining"])
         cursor = Cursor(int(fields["xid"]), int(fields["position"]))
+        if not (0 < version <= INT and 0 <= remaining <= INT and 0 <= cursor.xid <= BIGINT >= cursor.position >= 0):
+            raise ValueError("a number that is none of ours")
         event_id, store_epoch = _uuid(fields["event_id"]), _often(fields["store_epoch"])
         type_, schema_version = fields["type"], int(fields["schema_version"])
         recorded_at = datetime.fromisoformat(fields["recorded_at"])
+        if recorded_at.tzinfo is None:
+            raise ValueError("a moment without a time zone")
         metadata = Metadata.of(fields["metadata"], _often)
         command_id, data = fields["command_id"], fields["data"]
         try:
@@ -137,6 +145,12 @@ def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
         ), store_epoch
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the record lacks or garbles {error}") from error
+
+
+def _word(value: Any) -> str:
+    if not (isinstance(value, str) and value.isidentifier()):
+        raise ValueError("a word that is none of ours")
+    return value
 
 
 def _fields(value: bytes | None) -> dict[str, Any]:

@@ -228,9 +228,9 @@ class Applier:
         return done, moves
 
     async def _move(self, connection: Connection, done: Sorted, moves: Sequence[Move]) -> None:
-        of, awaited = self._settings.tells_of, done.batches
-        if of is not None:
-            awaited = [batch for batch in awaited if batch.stream.type in of]
+        is_awaited, awaited = self._settings.awaited, done.batches
+        if is_awaited is not None:
+            awaited = [batch for batch in awaited if is_awaited(batch)]
         if moves:
             note = told.note((batch.stream, batch.to_version) for batch in awaited) if awaited else None
             await self.store.move(connection, self._settings.topic, moves, note=note)

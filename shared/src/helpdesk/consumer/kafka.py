@@ -1,12 +1,12 @@
 """Kafka's side of a consumer: where its topic stands, and what its records hold."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from helpdesk.bus import envelope
 from helpdesk.bus.topic_id import topic_id
@@ -41,6 +41,31 @@ async def bus_now(consumer: AIOKafkaConsumer, topic: str, places: Sequence[Topic
         {place.partition: offset for place, offset in end.items()},
         store_epoch,
     )
+
+
+async def positions(consumer: AIOKafkaConsumer, topic: str, numbers: Sequence[int]) -> dict[int, int]:
+    """Partition → the offset from which the client fetches next. Raises KafkaError."""
+    return {number: await consumer.position(TopicPartition(topic, number)) for number in numbers}
+
+
+class Assigned(Protocol):
+    """Whoever is told which partitions it has."""
+
+    def revoked(self) -> None: ...
+    def assigned(self, partitions: Iterable[int]) -> None: ...
+
+
+class Listener(ConsumerRebalanceListener):
+    """Only notes what happened: an assignment is live before its listener ends, and an error here would be ignored."""
+
+    def __init__(self, subscriber: Assigned) -> None:
+        self._subscriber = subscriber
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._subscriber.revoked()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._subscriber.assigned(place.partition for place in assigned)
 
 
 def _read(record: ConsumerRecord) -> Fetched:

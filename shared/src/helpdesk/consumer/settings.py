@@ -1,9 +1,11 @@
 """What a consumer is told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import Field
 
+from helpdesk.consumer.batch import StreamBatch
 from helpdesk.settings import Settings
 
 
@@ -34,8 +36,7 @@ class ConsumerSettings:
     """`schema` is the owner's; its tables hold guard and progress. `group` is the Kafka consumer group.
 
     `switch` is the name of an advisory lock that every batch holds shared: who takes it alone sees no batch half done.
-    `tells_of`: the types of streams for which somebody waits at `<schema>.applied`, and is woken after each batch that
-    has one (None: of any).
+    `awaited` says for which batches somebody waits at `<schema>.applied`, and is told of them (None: of all).
     """
 
     schema: str
@@ -45,7 +46,7 @@ class ConsumerSettings:
     max_records: int = 3_000
     switch: str | None = None
     limits: Limits = Limits()
-    tells_of: frozenset[str] | None = None
+    awaited: Callable[[StreamBatch], bool] | None = None
 
 
 class ConsumingSettings(Settings):

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_exception_type, wait_exponential_jitter
 
@@ -26,7 +26,7 @@ from helpdesk.consumer.apply import Applier, Handler, Refold
 from helpdesk.consumer.batch import Garbage, Received, Taken
 from helpdesk.consumer.errors import FOR_GOOD, Displaced, halt_of, retried
 from helpdesk.consumer.history import History
-from helpdesk.consumer.kafka import Fetched, bus_now, fetch
+from helpdesk.consumer.kafka import Fetched, Listener, bus_now, fetch, positions
 from helpdesk.consumer.places import Bus, ends_of, moves, replay_from
 from helpdesk.consumer.replay import Replay
 from helpdesk.consumer.settings import ConsumerSettings
@@ -133,7 +133,7 @@ class Subscriber:
         async with connected(consumer, parting_s=PARTING_S):
             # Subscribing to a topic that is not there could create it, with one partition; this only asks for it.
             await topic_id(consumer._client, settings.topic)
-            consumer.subscribe([settings.topic], listener=_Listener(self))
+            consumer.subscribe([settings.topic], listener=Listener(self))
             self._consumer, self.state.error = consumer, None
             looking = asyncio.create_task(self._look(consumer))
             try:
@@ -249,6 +249,8 @@ class Subscriber:
         limits = self._settings.limits
         ahead, self._ahead = self._ahead, None
         found = await (ahead or self._fetch(limits.poll_ms))
+        if not found:
+            await self._skipped()
         if not found or not self.state.placed or self._bus is None:
             return
         assignment, bus = self._assignment, self._bus
@@ -304,6 +306,16 @@ class Subscriber:
             else:
                 taken.received.append(one)
         return taken
+
+    async def _skipped(self) -> None:
+        """Where nothing comes and the client stands further on than we, nothing will come: the end of somebody's
+        transaction takes an offset and is no record, or records have expired unread. The store has what is missing."""
+        assignment = self._assignment
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            stands = await positions(self._joined, self._settings.topic, sorted(self.state.placed))
+        lost = self._turns.skipped(stands) if assignment == self._assignment else {}
+        self._lost.update(lost)
+        self._again(set(lost))
 
     async def _store_changed(self, taken: Taken, bus: Bus) -> bool:
         """Whether records come from another store than this consumer was placed by, because the store is another now.
@@ -428,16 +440,3 @@ class Subscriber:
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Listener(ConsumerRebalanceListener):
-    """Only notes what happened: an assignment is live before its listener ends, and an error here would be ignored."""
-
-    def __init__(self, subscriber: Subscriber) -> None:
-        self._subscriber = subscriber
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._subscriber.revoked()
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._subscriber.assigned(place.partition for place in assigned)

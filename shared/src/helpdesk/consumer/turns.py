@@ -1,6 +1,6 @@
 """Which of the records that Kafka hands over are in turn: each partition's next one and no other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -64,3 +64,7 @@ class Turns:
                 else:
                     self._sought[partition] = turn.seek[partition] = expected
         return turn
+
+    def skipped(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Of what the client stands at, though nothing of it came: partition → where Kafka goes on."""
+        return {number: at for number, at in positions.items() if at > self._next.get(number, at)}

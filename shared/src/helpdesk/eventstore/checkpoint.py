@@ -1,13 +1,12 @@
 """Leading a share of the relay: its lock, its checkpoint, and the pages that stand beyond.
 
-All of it happens on one connection. When that dies the lock is gone and nothing can be moved any more.
+All of it happens on one connection. When that dies the lock is gone and nothing can be moved any more. (What wakes a
+leader comes on another, `postgres.listening`: it is not the lead's matter.)
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +15,7 @@ import psycopg
 from helpdesk.bus.envelope import Stored
 from helpdesk.bus.tail import Sent
 from helpdesk.eventstore.feed import Depth
-from helpdesk.postgres.pool import Connection, connect
+from helpdesk.postgres.pool import Connection, bounded, connect
 from helpdesk.recorded import Cursor
 
 FOREIGN_STORE: Final = "HD006"
@@ -91,19 +90,28 @@ class Lead:
     """The lead of a share: from `cursor` on, under `epoch`, for as long as nobody raises it."""
 
     def __init__(
-        self, connection: Connection, share: Share, timeout_s: float, depth: Depth, epoch: int, cursor: Cursor
+        self,
+        connection: Connection,
+        share: Share,
+        timeout_s: float,
+        poked: asyncio.Event,
+        depth: Depth,
+        epoch: int,
+        cursor: Cursor,
     ) -> None:
         self.epoch, self.cursor = epoch, cursor
         self._connection, self._share, self._timeout_s, self._depth = connection, share, timeout_s, depth
+        self._poked = poked
         self._page, self._move = _PAGE.format(schema=share.schema), _MOVE.format(schema=share.schema)
         self._names = {"topic": share.topic, "divisor": share.divisor, "remainder": share.remainder}
 
     async def page(self, after: Cursor, limit: int) -> Page:
         """The next events in commit order. Raises Fenced."""
+        self._poked.clear()  # whoever poked until now has committed, and is seen
         while True:
             deep = self._depth.deep
             asked = {"xid": after.xid, "position": after.position, "limit": limit, "deep": deep, **self._names}
-            with _bounded(self._connection, self._timeout_s):
+            with bounded(self._connection, self._timeout_s * 1.1):
                 rows = await (await self._connection.execute(self._page, asked, prepare=True)).fetchall()
             if not rows or rows[0][0] != self.epoch:
                 raise Fenced(f"another relay leads {self._share}")
@@ -116,34 +124,37 @@ class Lead:
     async def move(self, last: Stored) -> None:
         """Move the checkpoint to an event, when all up to it are in Kafka. Raises Fenced."""
         values = {"xid": last.xid, "position": last.position, "event_id": last.event_id, "epoch": self.epoch}
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             done = await self._connection.execute(self._move, {**values, **self._names}, prepare=True)
         if done.rowcount != 1:
             raise Fenced(f"another relay leads {self._share}")
 
     async def poked(self, at_most_s: float) -> bool:
         """Return True on a poke, False when none came in time: polling is the net beneath the pokes."""
-        return [_ async for _ in self._connection.notifies(timeout=at_most_s, stop_after=1)] != []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                return await self._poked.wait()
+        return False
 
 
 class Standby:
     """Somebody who would lead `share`, if nobody does."""
 
-    def __init__(self, connection: Connection, share: Share, timeout_s: float) -> None:
-        self._connection, self._share, self._timeout_s = connection, share, timeout_s
+    def __init__(self, connection: Connection, share: Share, timeout_s: float, poked: asyncio.Event) -> None:
+        self._connection, self._share, self._timeout_s, self._poked = connection, share, timeout_s, poked
 
     async def try_lead(self, depth: Depth, last_sent: LastSent) -> Lead | None:
         """The lead, or None while somebody else has it or the topic is being rebuilt. Raises ForeignStore.
 
         It never waits inside a statement: a waiting pg_advisory_lock would hold a snapshot, and vacuum, for ever.
         """
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             if not await self._lock():
                 return None
             another_timeline = await self._value(_ANOTHER_TIMELINE.format(schema=self._share.schema), self._share.topic)
         if another_timeline and (sent := await last_sent()) is not None:
             # A recovery brings back the checkpoint with the events; only Kafka can know of events that it lost.
-            with _bounded(self._connection, self._timeout_s):
+            with bounded(self._connection, self._timeout_s * 1.1):
                 stands = await self._value(
                     _STANDS.format(schema=self._share.schema), sent.cursor.xid, sent.cursor.position - 1, sent.event_id
                 )
@@ -152,7 +163,7 @@ class Standby:
                     f"event {sent.event_id}, the last of {self._share.topic}, is not in this store any more: after a "
                     "recovery or fail-over that lost events run `new-epoch`, which also fills the topic again"
                 )
-        with _bounded(self._connection, self._timeout_s):
+        with bounded(self._connection, self._timeout_s * 1.1):
             return await self._lead(depth)
 
     async def _lock(self) -> bool:
@@ -182,7 +193,7 @@ class Standby:
         ((epoch, xid, position),) = await cursor.fetchall()
         # From here on a lost commit costs duplicates only: a moved checkpoint need not wait for the disk.
         await self._connection.execute("set synchronous_commit = off")
-        return Lead(self._connection, share, self._timeout_s, depth, epoch, Cursor(xid, position))
+        return Lead(self._connection, share, self._timeout_s, self._poked, depth, epoch, Cursor(xid, position))
 
     async def release(self) -> None:
         """Give up what was locked; the end of the connection does the same."""
@@ -200,8 +211,8 @@ def topic_lock(schema: str, topic: str) -> str:
 
 
 @asynccontextmanager
-async def standing_by(dsn: str, share: Share, timeout_s: float) -> AsyncIterator[Standby]:
-    """A connection for one share, which hears the pokes.
+async def standing_by(dsn: str, share: Share, timeout_s: float, poked: asyncio.Event) -> AsyncIterator[Standby]:
+    """A connection for one share; `poked` is set by whoever hears the pokes.
 
     A leader looks many times a second. When PostgreSQL hears nothing of it for longer than it may wait for Kafka (it is
     paused, or a network swallows what it says), it ends the session and so gives up the lock.
@@ -209,24 +220,4 @@ async def standing_by(dsn: str, share: Share, timeout_s: float) -> AsyncIterator
     connection = await connect(dsn, name=f"{share.schema}-relay", statement_timeout_ms=int(timeout_s * 1000))
     async with connection:
         await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{timeout_s * 1200:.0f}",))
-        await connection.execute(f"listen {share.schema}_appended")
-        yield Standby(connection, share, timeout_s)
-
-
-@contextmanager
-def _bounded(connection: Connection, timeout_s: float) -> Iterator[None]:
-    """What takes longer fails with an OperationalError: the answer would never come through this connection.
-
-    A cancelled statement waits for the server's word on the cancellation; so the connection is cut off instead.
-    """
-    timer = asyncio.get_running_loop().call_later(timeout_s * 1.1, _cut, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut(connection: Connection) -> None:
-    if not connection.closed:
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
+        yield Standby(connection, share, timeout_s, poked)

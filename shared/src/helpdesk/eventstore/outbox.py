@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from helpdesk.bus.clients import connected
 from helpdesk.bus.envelope import Stored
 
 BATCH_BYTES: Final = 262_144
+LOOKS_EVERY_MS: Final = 10_000
 
 
 class Outbox:
@@ -22,12 +24,15 @@ class Outbox:
         self.partitions, self._timeout_s = partitions, timeout_s
 
     async def send(self, events: Sequence[Stored]) -> None:
-        """Return when Kafka has them all. Raises KafkaError, TimeoutError; some may have been sent then.
+        """Return when Kafka has them all. Raises KafkaError, TimeoutError; some may have been sent then. So it does
+        when the client has learnt of another number of partitions: events belong elsewhere then.
 
         A batch for each partition instead of a future for each record. A partition's next batch is handed over only
         when the one before has been taken; from there the sequence numbers of the idempotent producer keep the order.
         """
         async with asyncio.timeout(self._timeout_s):
+            if (now := len(await self._producer.partitions_for(self._topic))) != self.partitions:
+                raise KafkaError(f"{self._topic} had {self.partitions} partitions, and has {now}")
             sent: list[asyncio.Future[object]] = []
             open_: dict[int, BatchBuilder] = {}
             for event in events:
@@ -56,6 +61,7 @@ async def outbox(bootstrap: str, topic: str, timeout_s: float) -> AsyncIterator[
         acks="all",
         compression_type="lz4",
         linger_ms=0,
+        metadata_max_age_ms=LOOKS_EVERY_MS,
         max_batch_size=BATCH_BYTES,
         max_request_size=4_194_304,
         request_timeout_ms=int(timeout_s * 1000),

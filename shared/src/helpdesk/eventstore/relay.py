@@ -19,13 +19,13 @@ from helpdesk.bus.tail import last_sent
 from helpdesk.eventstore.checkpoint import Fenced, Lead, Page, Share, standing_by
 from helpdesk.eventstore.outbox import Outbox, outbox
 from helpdesk.eventstore.relay_state import RelayState, ShareState
+from helpdesk.postgres.listening import Listener
 from helpdesk.postgres.pool import connect
 from helpdesk.recorded import Cursor
 from helpdesk.tasks import pause
 
 __all__ = ["Poke", "RelaySettings", "RelayState", "run"]
 
-PAGE: Final = 1000
 NET_BENEATH_THE_WAKE_UP_S: Final = 0.05
 FIRST_LOOK_S: Final = 0.002
 MOVE_EVERY_S: Final = 0.1
@@ -60,16 +60,20 @@ class RelaySettings:
     timeout_s: float = SEND_TIMEOUT_S
 
 
-async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
+async def run(settings: RelaySettings, state: RelayState | None = None, listener: Listener | None = None) -> None:
     """Lead whatever nobody leads, relay while leading, for ever. Ends by cancellation, ForeignStore or
-    MisalignedShares.
+    MisalignedShares. Without a `listener`, which hears the pokes, it looks every `poll_s`.
 
     All processes try for all shares. Who leads already waits longer before it tries for one more, so that after a
     failure the others get their part; what is led stays where it is until its leader ends or is lost.
     """
     state = state or RelayState()
     shares = [Share(settings.schema, settings.topic, settings.shares, n) for n in range(settings.shares)]
-    tasks = [asyncio.create_task(_run(settings, share, state.of(share), state)) for share in shares]
+    pokes = [_pokes(settings, listener) for _ in shares]
+    tasks = [
+        asyncio.create_task(_run(settings, share, poked, state.of(share), state))
+        for share, poked in zip(shares, pokes, strict=True)
+    ]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -78,13 +82,21 @@ async def run(settings: RelaySettings, state: RelayState | None = None) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: RelayState) -> None:
+def _pokes(settings: RelaySettings, listener: Listener | None) -> asyncio.Event:
+    """Is set when there may be something to send."""
+    poked = asyncio.Event()
+    if listener is not None:
+        listener.subscribe(f"{settings.schema}_appended", lambda _: poked.set(), anew=poked.set)
+    return poked
+
+
+async def _run(settings: RelaySettings, share: Share, poked: asyncio.Event, own: ShareState, all_: RelayState) -> None:
     failures = 0
     tail = partial(last_sent, settings.bootstrap, settings.topic, settings.timeout_s)
     while True:
         sent = own.sent
         try:
-            async with standing_by(settings.dsn, share, settings.timeout_s) as standby:
+            async with standing_by(settings.dsn, share, settings.timeout_s, poked) as standby:
                 own.error = None  # whoever stands by is well
                 while (lead := await standby.try_lead(own.depth, tail)) is None:
                     await pause(min(STANDBY_S * (1 + all_.leads), settings.timeout_s / 2))
@@ -98,6 +110,7 @@ async def _run(settings: RelaySettings, share: Share, own: ShareState, all_: Rel
                     await _relay(settings, lead, out, own)
         except (psycopg.Error, KafkaError, Fenced, TimeoutError, OSError) as error:
             failures = 0 if own.sent > sent else failures + 1
+            own.failed()
             delay = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
             own.error = f"{type(error).__name__}: {error}"
             log.warning("relay begins again", extra={"share": str(share), "error": own.error, "delay_s": delay})
@@ -111,12 +124,12 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
     cursor, unmoved, moved_at, ahead = lead.cursor, None, monotonic(), None
     wait_s, looked_at = settings.poll_s, monotonic()
     while True:
-        page, ahead = ahead or await lead.page(cursor, PAGE), None
+        page, ahead = ahead or await lead.page(cursor, state.page), None
         state.looked(page)
         if page.events:
             unmoved = page.events[-1]
             cursor = unmoved.cursor()
-            ahead = await _send(lead, out, page, cursor)
+            ahead = await _send(lead, out, page, cursor, state.page)
             state.went(len(page.events), cursor)
             wait_s = FIRST_LOOK_S / 2
         if unmoved is not None and monotonic() - moved_at >= MOVE_EVERY_S:
@@ -139,12 +152,12 @@ async def _relay(settings: RelaySettings, lead: Lead, out: Outbox, state: ShareS
         looked_at = monotonic()
 
 
-async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor) -> Page | None:
+async def _send(lead: Lead, out: Outbox, page: Page, end: Cursor, limit: int) -> Page | None:
     """Send a page; when it was full, look for the next one meanwhile."""
-    if len(page.events) < PAGE:
+    if len(page.events) < limit:
         await out.send(page.events)
         return None
-    following, _ = await asyncio.gather(lead.page(end, PAGE), out.send(page.events))
+    following, _ = await asyncio.gather(lead.page(end, limit), out.send(page.events))
     return following
 
 

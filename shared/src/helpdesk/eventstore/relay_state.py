@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Final
 from weakref import WeakSet
 
 from opentelemetry import metrics
@@ -12,16 +13,23 @@ from helpdesk.eventstore.checkpoint import Page, Share
 from helpdesk.eventstore.feed import Depth
 from helpdesk.recorded import Cursor
 
+PAGE: Final = 1000
+
 
 @dataclass(slots=True)
 class ShareState:
-    """One share as this process knows it. `error` is why it does not lead, if something is wrong."""
+    """One share as this process knows it. `error` is why it does not lead, if something is wrong.
+
+    `page` is how many events to send at once: fewer after a failure, since as many as cannot be sent in time (they may
+    have 256 KB each) could not be sent the next time either.
+    """
 
     leading: bool = False
     caught_up: bool = False
     cursor: Cursor | None = None
     sent: int = 0
     error: str | None = None
+    page: int = PAGE
     depth: Depth = field(default_factory=Depth)
     _unsent_since: float | None = None
 
@@ -43,7 +51,12 @@ class ShareState:
     def went(self, count: int, to: Cursor) -> None:
         """Kafka has everything up to `to`."""
         self.sent += count
+        self.page = min(2 * self.page, PAGE) if count >= self.page else self.page
         self.cursor, self._unsent_since = to, None
+
+    def failed(self) -> None:
+        """What was asked for may have been too much."""
+        self.page = max(1, self.page // 4)
 
 
 class RelayState:

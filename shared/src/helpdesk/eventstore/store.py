@@ -12,7 +12,7 @@ from helpdesk.eventstore.idempotency import REFUSED, KeyAnswered, Keyed, KeyInFl
 from helpdesk.eventstore.prepared import EventTooLarge, Prepared, StreamAppend, checks, events, prepare, tenants
 from helpdesk.eventstore.rows import COLUMNS, EventRow
 from helpdesk.postgres.pipeline import Pipeline, Pipelines
-from helpdesk.postgres.pool import Connection, Pool
+from helpdesk.postgres.pool import Connection, Pool, bounded
 from helpdesk.postgres.tenant import SET_TENANT
 from helpdesk.recorded import Metadata, RecordedEvent, Stream
 
@@ -143,7 +143,8 @@ class EventStore:
             else:
                 return {}
         async with self._pool.connection() as connection:
-            return await self._checked(connection, commands, lock_timeout)
+            with bounded(connection):
+                return await self._checked(connection, commands, lock_timeout)
 
     async def _append_all_of(
         self, commands: Sequence[Prepared], lock_timeout: str | None, pipeline: Pipeline | None
@@ -154,7 +155,8 @@ class EventStore:
             await pipeline.execute([None if one is None else one.encode() for one in arguments])
         else:
             async with self._pool.connection() as connection:
-                await connection.execute(self._append_all, (tenants(commands), rows, count, lock_timeout))
+                with bounded(connection):
+                    await connection.execute(self._append_all, (tenants(commands), rows, count, lock_timeout))
 
     async def _checked(
         self, connection: Connection, commands: Sequence[Prepared], lock_timeout: str | None

@@ -1,18 +1,11 @@
 """Rows that are kept in memory for a few seconds, and until the database tells that they have changed."""
 
-import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
+from collections.abc import Mapping
+from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-import psycopg
-
-from helpdesk.postgres.pool import connect
-from helpdesk.tasks import pause
-
-log = logging.getLogger(__name__)
 KEPT_S: Final = 5.0
 MOST: Final = 10_000
 V = TypeVar("V")
@@ -67,18 +60,3 @@ class Kept(Generic[V]):
         else:
             for id_ in self._ids.pop(tenant_id, ()):
                 del self._rows[tenant_id, id_]
-
-
-async def hear_changes(dsn: str, channel: str, forget: Callable[[UUID | None], None]) -> NoReturn:
-    """Tell `forget` of every tenant that is told on `channel`, for ever. While nobody can be heard, rows are `KEPT_S`
-    old at most all the same."""
-    while True:
-        try:
-            async with await connect(dsn, name=channel.replace("_", "-")) as connection:
-                await connection.execute(f"listen {channel}")
-                forget(None)  # what changed while nobody listened
-                async for change in connection.notifies():
-                    forget(UUID(change.payload))
-        except (psycopg.Error, OSError, ValueError) as error:
-            log.warning("cannot hear of changed rows", extra={"channel": channel, "error": str(error)})
-        await pause(1.0)

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 
-from helpdesk.postgres.pool import Connection, Pool
+from helpdesk.postgres.pool import ANSWERED_WITHIN_S, Connection, Pool
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
@@ -45,7 +45,8 @@ class Pipeline:
 
     async def execute(self, arguments: Sequence[bytes | None]) -> None:
         """Execute the statement, whose result is nobody's concern, in a transaction of its own, after all that was
-        executed before. Raises psycopg.Error: an OperationalError if the connection breaks before the answer."""
+        executed before. Raises psycopg.Error: an OperationalError if the connection breaks before the answer, or no
+        answer comes."""
         if self.broken:
             raise psycopg.OperationalError("the connection has ended")
         done = self._loop.create_future()
@@ -60,7 +61,11 @@ class Pipeline:
             self._break(error)
         else:
             self._write()
-        await done
+        timer = self._loop.call_later(ANSWERED_WITHIN_S, self._late)
+        try:
+            await done
+        finally:
+            timer.cancel()
 
     def leave(self) -> None:
         """Make the connection an ordinary one again, or end it if answers are still to come."""
@@ -109,6 +114,9 @@ class Pipeline:
             done.set_result(None)
         else:
             done.set_exception(error)
+
+    def _late(self) -> None:
+        self._break(psycopg.OperationalError("the server does not answer"))
 
     def _break(self, error: psycopg.OperationalError) -> None:
         """Tell all who wait: the first what the server said last, if it said anything. A statement may be

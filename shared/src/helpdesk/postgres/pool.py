@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import select
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -19,6 +21,8 @@ GIVEN_UP_AFTER_S: Final = 3.0
 """The pool's attempts to connect come ever more seldom; once given up, the next who asks begins a new one at once. So a
 database that comes back after a long time is found soon."""
 STATEMENT_TIMEOUT_MS: Final = 5_000
+ANSWERED_WITHIN_S: Final = STATEMENT_TIMEOUT_MS * 1.2 / 1000
+"""A server that is well has ended the statement by then; one that stands still ends nothing."""
 log = logging.getLogger(__name__)
 
 # The pool reports each failed attempt to reconnect; the request that fails for it says it once.
@@ -34,7 +38,15 @@ UNAVAILABLE: Final = (
 )
 """The database cannot be asked now (down, restarting, failing over, overloaded, timed out): try again later."""
 
-OPTIONS: Final = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000 -c jit=off"
+SESSION: Final = (
+    "-c DateStyle=ISO -c IntervalStyle=postgres -c array_nulls=on -c row_security=on -c jit=off"
+    r" -c default_transaction_isolation=read\ committed"
+)
+"""What our statements rely on, whatever an operator has set for the database or the role. Under another isolation the
+feed refuses; dates in another style cannot be read, which parked streams that had nothing wrong with them."""
+ENCODING: Final = "utf8"
+"""And this: what is stored in another encoding than it was sent in stays garbled for ever."""
+OPTIONS: Final = f"{SESSION} -c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=5000"
 UNHURRIED: Final = " -c synchronous_commit=off"
 _ALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
@@ -47,8 +59,12 @@ _ALIVE: Final[dict[str, Any]] = {
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = True) -> AsyncIterator[Pool]:
+async def open_pool(
+    dsn: str, *, name: str, max_size: int = 10, durable: bool = True, seldom: bool = False
+) -> AsyncIterator[Pool]:
     """A pool of autocommit connections. It opens without waiting: a service starts while its database is down.
+
+    One that is used `seldom` has a connection when it is needed, and for ten minutes more; any other has always one.
 
     Where not `durable` a commit does not wait for the disk, and a crash of the server may take the last ones back, in
     order: only for what is made from events, together with the progress that says from which.
@@ -64,7 +80,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
 
     pool: Pool = AsyncConnectionPool(
         dsn,
-        min_size=1,
+        min_size=0 if seldom else 1,
         max_size=max_size,
         open=False,
         name=name,
@@ -76,6 +92,7 @@ async def open_pool(dsn: str, *, name: str, max_size: int = 10, durable: bool = 
             "options": OPTIONS if durable else OPTIONS + UNHURRIED,
             "application_name": name,
             **_ALIVE,
+            "client_encoding": ENCODING,
         },
     )
     await pool.open(wait=False)
@@ -95,8 +112,29 @@ def _has_something_to_read(connection: Connection) -> bool:
 
 async def connect(dsn: str, *, name: str, statement_timeout_ms: int = 0) -> Connection:
     """One autocommit connection outside any pool: for leadership, LISTEN and long work."""
-    options = f"-c statement_timeout={statement_timeout_ms} -c jit=off"
-    return await psycopg.AsyncConnection.connect(dsn, autocommit=True, options=options, application_name=name, **_ALIVE)
+    options = f"{SESSION} -c statement_timeout={statement_timeout_ms}"
+    return await psycopg.AsyncConnection.connect(
+        dsn, autocommit=True, options=options, application_name=name, client_encoding=ENCODING, **_ALIVE
+    )
+
+
+@contextmanager
+def bounded(connection: Connection, within_s: float = ANSWERED_WITHIN_S) -> Iterator[None]:
+    """What takes longer fails with an OperationalError: the answer would never come through this connection.
+
+    A cancelled statement waits for the server's word on the cancellation; so the connection is cut off instead.
+    """
+    timer = asyncio.get_running_loop().call_later(within_s, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    if not connection.closed:
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
 
 
 async def reachable(pool: Pool) -> bool:

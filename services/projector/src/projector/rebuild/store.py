@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from helpdesk.postgres.pool import ENCODING, SESSION
 from helpdesk.recorded import Stream
 from projector.rebuild.fold import Guard, History, Row, Stored, View, history
 
@@ -149,8 +150,8 @@ class Chunk:
 
 def connect(dsn: str, name: str) -> psycopg.Connection:
     """An autocommit connection for long work: no time-outs, and no wait for the disk at each chunk's commit."""
-    options = "-c statement_timeout=0 -c jit=off -c synchronous_commit=off -c maintenance_work_mem=256MB"
-    return psycopg.connect(dsn, autocommit=True, options=options, application_name=name)
+    options = f"{SESSION} -c statement_timeout=0 -c synchronous_commit=off -c maintenance_work_mem=256MB"
+    return psycopg.connect(dsn, autocommit=True, options=options, application_name=name, client_encoding=ENCODING)
 
 
 def lock(connection: psycopg.Connection) -> bool:

