@@ -39,10 +39,11 @@ def recorded(stream: Stream, version: int, event: TicketEvent | None, type_: str
 
 @dataclass
 class Streams:
-    """A store in memory, and what was read of it: (after, rows)."""
+    """A store in memory, and what was read of it: (after, rows). `emptied`: (version of the redaction, as it was)."""
 
     rows: dict[Stream, list[RecordedEvent]] = field(default_factory=dict)
     readings: list[tuple[int, int]] = field(default_factory=list)
+    emptied: list[tuple[int, RecordedEvent]] = field(default_factory=list)
 
     async def read(self, stream: Stream, after: int) -> Sequence[RecordedEvent]:
         found = [one for one in self.rows.get(stream, []) if one.version > after]
@@ -61,10 +62,20 @@ class Streams:
         texts = [name for name in personal_fields(one.event) if isinstance(getattr(one.event, name), str)]
         emptied = replace(one.event, **dict.fromkeys(texts, ""))  # type: ignore[type-var]  # an event is a dataclass
         rows[place - 1] = one._replace(event=emptied)
+        self.emptied.append((len(rows) + 1, one))
         self.append(
             TicketRedacted(event_id=one.event_id, fields=tuple(texts), reason="mistake", by=ADMIN.id, at=NOON),
             stream=stream,
         )
+
+    def restore(self, version: int, stream: Stream = STREAM) -> None:
+        """As it stood at an earlier version: what was redacted later has its text again."""
+        rows = self.rows.get(stream, [])
+        for redaction, one in reversed(self.emptied):
+            if redaction > version:
+                rows[one.version - 1] = one
+        self.emptied = [(redaction, one) for redaction, one in self.emptied if redaction <= version]
+        del rows[version:]
 
 
 def told(comments: int = 3, text: str = "Help!") -> list[TicketEvent]:
@@ -298,11 +309,12 @@ def test_two_processes_that_keep_decide_as_one_that_does_not(
                 case "redaction" if rows:
                     store.redact(data.draw(st.integers(1, len(rows))))
                 case "restore":  # to an earlier moment, from which another history went on
-                    del rows[data.draw(st.integers(0, len(rows))) :]
+                    store.restore(data.draw(st.integers(0, len(rows))))
                     if rows:
                         store.append(retitled("After the restore"))
                 case "purge":
                     store.rows.clear()
+                    store.emptied.clear()
                     used.clear()
                 case _:
                     pass
