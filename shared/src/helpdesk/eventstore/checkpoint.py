@@ -76,8 +76,7 @@ _SHARED_LOCK: Final = "select pg_try_advisory_lock_shared(hashtextextended(%s, 0
 _LOCK: Final = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
 _ANOTHER_TIMELINE: Final = """
 select exists (
-    select from {schema}.relay_checkpoint c, pg_control_checkpoint() here
-    where c.name = %s and c.timeline <> here.timeline_id)"""
+    select from {schema}.relay_checkpoint c where c.name = %s and c.timeline <> {schema}.timeline())"""
 _STANDS: Final = """
 select exists (
     select from {schema}.feed(%s::text::xid8, %s, 1, p_deep => true) f where f.event_id = %s)"""
