@@ -50,3 +50,22 @@ begin
         raise exception 'one of these tenants was purged' using errcode = 'HD020';
     end if;
 end $$;
+
+-- The same move, by the key of each row: a batch is of one partition or a few.
+create or replace function :schema.move_progress(
+    p_topic text, p_partitions integer[], p_offsets bigint[], p_xids bigint[], p_positions bigint[], p_events uuid[],
+    p_from_offsets bigint[], p_from_events uuid[])
+returns void language plpgsql as $$
+begin
+    for n in 1 .. cardinality(p_partitions) loop
+        update :schema.progress p
+        set next_offset = p_offsets[n], xid = p_xids[n], position = p_positions[n], event_id = p_events[n],
+            updated_at = clock_timestamp()
+        where p.topic = p_topic and p.partition = p_partitions[n]
+          -- or it stands there already: the answer to this very commit was lost
+          and (p.next_offset, p.event_id) in ((p_from_offsets[n], p_from_events[n]), (p_offsets[n], p_events[n]));
+        if not found then
+            raise exception 'progress stands elsewhere' using errcode = 'HD021';
+        end if;
+    end loop;
+end $$;
