@@ -16,8 +16,14 @@ def name_of(stream: Stream) -> str:
 
 def note(reached: Iterable[tuple[Stream, int]]) -> str:
     """The note that these streams have reached these versions; empty when it would be too long."""
-    text = ",".join(f"{name_of(stream)}={version}" for stream, version in reached)
-    return text if len(text) <= LONGEST else ""
+    parts: list[str] = []
+    length = -1
+    for stream, version in reached:
+        parts.append(f"{name_of(stream)}={version}")
+        length += 1 + len(parts[-1])
+        if length > LONGEST:
+            return ""
+    return ",".join(parts)
 
 
 def heard(text: str) -> Iterator[tuple[str, int]]:

@@ -67,6 +67,14 @@ async def test_a_stream_that_waits_refuses_the_turn(views: Views) -> None:
     assert refused.value.sqlstate == SUPERSEDED
 
 
+async def test_a_stream_that_waits_hinders_no_other(views: Views) -> None:
+    waiting, stream = new_stream(), new_stream()
+    async with views.pool.connection() as connection:
+        await CONSUMER.park(connection, [Park(waiting, 1, "poison")])
+        await turn(connection, batch(stream, 0))
+    assert await versions(views, [waiting, stream]) == [0, 1]
+
+
 async def test_a_purged_tenant_refuses_the_turn(views: Views) -> None:
     stream = new_stream(uuid4())
     await views.engine.sql("insert into views.purged_tenant (tenant_id) values (%s)", stream.tenant_id)

@@ -1,7 +1,7 @@
 """The SQL of the views: load the rows that a batch touches, write what they became. In bulk, never row by row."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -180,26 +180,26 @@ async def write_tickets(
     await connection.execute(
         WRITE_TICKETS,
         (
-            _json([_key(s) | _plain(row) for s, row in sorted(rows.items(), key=_first)]),
-            _json([_under(s) | _plain(row) for s, row in comments]),
-            _json([_under(s) | _plain(row) for s, row in activities]),
+            _json([_plain(s, row, "id") for s, row in sorted(rows.items(), key=_first)]),
+            _json([_plain(s, row, "ticket_id") for s, row in comments]),
+            _json([_plain(s, row, "ticket_id") for s, row in activities]),
         ),
     )
 
 
 async def write_attachments(connection: Connection, rows: Sequence[tuple[Stream, AttachmentRow]]) -> None:
     """Insert or replace, in the order of their streams."""
-    await _write(connection, WRITE_ATTACHMENTS, [_under(s) | _plain(row) for s, row in rows])
+    await _write(connection, WRITE_ATTACHMENTS, [_plain(s, row, "ticket_id") for s, row in rows])
 
 
 async def write_people(connection: Connection, rows: Mapping[Stream, PersonRow]) -> None:
     """Insert or replace, in key order."""
-    await _write(connection, WRITE_PEOPLE, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+    await _write(connection, WRITE_PEOPLE, [_plain(s, row, "id") for s, row in sorted(rows.items(), key=_first)])
 
 
 async def write_tenants(connection: Connection, rows: Mapping[Stream, TenantRow]) -> None:
     """Insert or replace, in key order."""
-    await _write(connection, WRITE_TENANTS, [{**_key(s), **_plain(row)} for s, row in sorted(rows.items(), key=_first)])
+    await _write(connection, WRITE_TENANTS, [_plain(s, row, "id") for s, row in sorted(rows.items(), key=_first)])
 
 
 async def forget(connection: Connection, tenant_id: UUID) -> None:
@@ -212,14 +212,6 @@ async def forget_stream(connection: Connection, stream: Stream) -> None:
     """Delete every row that was made from one stream."""
     for statement in FORGET_STREAM.get(stream.type, ()):
         await connection.execute(statement, (stream.tenant_id, stream.id))
-
-
-def _key(stream: Stream) -> dict[str, UUID]:
-    return {"tenant_id": stream.tenant_id, "id": stream.id}
-
-
-def _under(stream: Stream) -> dict[str, UUID]:
-    return {"tenant_id": stream.tenant_id, "ticket_id": stream.id}
 
 
 def _by_ticket(row: type[R], found: Sequence[dict[str, Any]]) -> dict[Stream, dict[UUID, R]]:
@@ -236,7 +228,7 @@ def _first(item: tuple[Stream, Any]) -> Stream:
 
 def _columns(row: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
     """The names of a row's columns, what takes their values, and which of them are JSON."""
-    names = tuple(one.name for one in fields(row))
+    names = tuple(one.name for one in fields(row)) if is_dataclass(row) else row._fields
     return names, attrgetter(*names), tuple(name for name in names if name in _AS_TEXT)
 
 
@@ -245,13 +237,14 @@ _COLUMNS: Final = {
 }
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    """A row as JSON, in which JSON columns are text."""
+def _plain(stream: Stream, row: Any, key: str) -> dict[str, Any]:
+    """A row as JSON, in which JSON columns are text; `key` is the column of the stream's id."""
     names, values_of, as_text = _COLUMNS[type(row)]
     values = dict(zip(names, values_of(row), strict=True))
     for name in as_text:
         if values[name] is not None:
             values[name] = json_text(values[name])
+    values["tenant_id"], values[key] = stream.tenant_id, stream.id
     return values
 
 

@@ -1,7 +1,7 @@
 """What the projector does with a batch: fold each stream in memory, then write every view at once."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, get_args
+from typing import Final, TypeVar, get_args
 
 from helpdesk.consumer.batch import StreamBatch
 from helpdesk.consumer.purged import Forgetting
@@ -16,6 +16,8 @@ from projector import store
 from projector.domain import attachments, comments, people, tenants, tickets
 
 E = TypeVar("E", bound=Event)
+TOGETHER: Final = 100
+"""Tickets that are written by one statement: the server writes them while the next ones are folded."""
 _TICKET, _USER, _TENANT = get_args(TicketEvent), get_args(UserEvent), get_args(TenantEvent)
 
 
@@ -47,24 +49,28 @@ async def _tickets(connection: Connection, batches: Sequence[StreamBatch]) -> No
         [batch.stream for batch in batches if batch.from_version > 0],
         [(stream, id_) for stream, events in histories.items() for id_ in comments.touched(events)],
     )
-    await store.write_tickets(
-        connection,
-        {
-            batch.stream: tickets.after(rows.get(batch.stream), histories[batch.stream], batch.to_version, batch.stream)
-            for batch in batches
-        },
-        [
-            (stream, row)
-            for stream, events in histories.items()
-            for row in comments.after(standing.get(stream, {}), events).values()
-        ],
-        [
-            (batch.stream, activities.of(one.event, one.version, one.event_id))
-            for batch in batches
-            for one in batch.events
-            if isinstance(one.event, _TICKET)
-        ],
-    )
+    for first in range(0, len(batches), TOGETHER):
+        some = batches[first : first + TOGETHER]
+        await store.write_tickets(
+            connection,
+            {
+                batch.stream: tickets.after(
+                    rows.get(batch.stream), histories[batch.stream], batch.to_version, batch.stream
+                )
+                for batch in some
+            },
+            [
+                (batch.stream, row)
+                for batch in some
+                for row in comments.after(standing.get(batch.stream, {}), histories[batch.stream]).values()
+            ],
+            [
+                (batch.stream, activities.of(one.event, one.version, one.event_id))
+                for batch in some
+                for one in batch.events
+                if isinstance(one.event, _TICKET)
+            ],
+        )
     await _attachments(connection, {s: events for s, events in histories.items() if any(map(_of_a_file, events))})
 
 

@@ -48,6 +48,12 @@ BIGINT: Final = 2**63 - 1
 """What consumers' tables take. A record beyond is no envelope: refused by the database it would stop its consumer."""
 
 
+@lru_cache(maxsize=8192)
+def _stream(tenant_id: str, type_: str, id_: str) -> Stream:
+    """One object for all events of a stream: they come close to each other."""
+    return Stream(_often(tenant_id), _word(type_), _uuid(id_))
+
+
 def key_of(stream: Stream) -> bytes:
     """The Kafka key of a stream's records."""
     return f"{stream.tenant_id}/{stream.id}".encode()
@@ -113,7 +119,7 @@ def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
     """`decode` for whoever goes on when an event cannot be read. Raises Malformed."""
     fields = _fields(value)
     try:
-        stream = Stream(_often(fields["tenant_id"]), _word(fields["stream_type"]), _uuid(fields["stream_id"]))
+        stream = _stream(fields["tenant_id"], fields["stream_type"], fields["stream_id"])
         version, remaining = int(fields["version"]), int(fields["remaining"])
         cursor = Cursor(int(fields["xid"]), int(fields["position"]))
         if not (0 < version <= INT and 0 <= remaining <= INT and 0 <= cursor.xid <= BIGINT >= cursor.position >= 0):
@@ -134,7 +140,7 @@ def read(value: bytes | None) -> tuple[RecordedEvent | Unreadable, UUID]:
             version=version,
             cursor=cursor,
             event_id=event_id,
-            command_id=_uuid(command_id) if command_id else None,
+            command_id=_often(command_id) if command_id else None,
             ordinal=int(fields["ordinal"]),
             remaining=remaining,
             type=type_,

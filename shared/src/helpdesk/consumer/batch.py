@@ -118,13 +118,10 @@ def _key(stream: Stream) -> tuple[int, str, int]:
 NEW: Final = Guard(0)
 
 
-def expected(received: Iterable[Received]) -> dict[Stream, Guard]:
+def expected(received: Sequence[Received]) -> dict[Stream, Guard]:
     """Where each stream stands if nothing of this came before and nothing is missing: right before its first record."""
-    found: dict[Stream, Guard] = {}
-    for one in received:
-        if one.recorded.stream not in found:
-            found[one.recorded.stream] = Guard(one.recorded.version - 1)
-    return found
+    first = {one.recorded.stream: one.recorded.version for one in reversed(received)}
+    return {stream: Guard(version - 1) for stream, version in first.items()}
 
 
 def unsurprising(taken: Taken) -> Sorted | None:
@@ -152,7 +149,7 @@ def sort(
     for one in received:
         recorded = one.recorded
         stream = recorded.stream
-        if stream in waiting:
+        if waiting and stream in waiting:
             continue
         if (known := by_stream.get(stream)) is None:
             known = by_stream[stream] = guards.get(stream, NEW), []

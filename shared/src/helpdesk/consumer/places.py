@@ -57,12 +57,13 @@ def moves(taken: Taken, done: Sorted, standing: Mapping[int, Progress]) -> list[
     unseen: dict[int, int] = {}
     for gap in taken.garbage:
         unseen[gap.partition] = min(gap.offset, unseen.get(gap.partition, gap.offset))
+    till = {partition: min(end, unseen.get(partition, end)) for partition, end in ends.items()}
     last: dict[int, tuple[Cursor, UUID]] = {}
-    for one in taken.received:
-        partition, cursor = one.partition, one.recorded.cursor
-        if partition in ends and one.offset < min(ends[partition], unseen.get(partition, one.offset + 1)):
+    for partition, offset, recorded, _ in taken.received:
+        if partition in till and offset < till[partition]:
             before = last.get(partition)
-            last[partition] = (max(cursor, before[0]) if before else cursor, one.recorded.event_id)
+            cursor = recorded.cursor
+            last[partition] = (max(cursor, before[0]) if before else cursor, recorded.event_id)
     found = []
     for partition, end in sorted(ends.items()):
         stood = standing[partition]

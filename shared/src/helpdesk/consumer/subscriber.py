@@ -279,8 +279,7 @@ class Subscriber:
         done, moved = applied
         self._tail = list(done.tail)
         standing.update({one.after.partition: one.after for one in moved})
-        for one in taken.received:
-            self.state.seconds[one.partition] = one.recorded.recorded_at
+        self.state.seconds.update({one.partition: one.recorded.recorded_at for one in taken.received})
         ends = ends_of(taken, done, standing)
         for partition in {one.partition for one in taken.garbage}:
             # What should have stood there is in the store.
@@ -322,12 +321,13 @@ class Subscriber:
 
         If it is not, they were left by a former one: that history does not hold any more, and they are ignored.
         """
-        foreign = [one for one in taken.received if one.store_epoch != bus.store_epoch]
+        ours = bus.store_epoch.int  # compared for every record, and a number is quicker than an id
+        foreign = [one for one in taken.received if one.store_epoch.int != ours]
         if not foreign:
             return False
         if await self._epoch() != bus.store_epoch:
             return True
-        taken.received = [one for one in taken.received if one.store_epoch == bus.store_epoch]
+        taken.received = [one for one in taken.received if one.store_epoch.int == ours]
         for _ in foreign:
             self.state.ignore_foreign()
         log.warning(

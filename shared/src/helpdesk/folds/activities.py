@@ -2,16 +2,14 @@
 who is told of what they missed reads the same (behaviours §1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 from uuid import UUID
 
 from helpdesk.events import ticket as happened
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityRow:
+class ActivityRow(NamedTuple):
     """`changes` is {field: {from, to}} in the API's names; `is_internal` ones are not for requesters."""
 
     version: int

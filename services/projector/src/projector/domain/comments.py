@@ -1,15 +1,14 @@
 """Read model `comments`: one row a comment; a deleted one leaves its marker without its text."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from helpdesk.events.ticket import CommentAdded, CommentDeleted, CommentEdited, TicketEvent
 
 
-@dataclass(frozen=True, slots=True)
-class CommentRow:
+class CommentRow(NamedTuple):
     """A comment as it stands."""
 
     id: UUID
@@ -42,9 +41,9 @@ def after(rows: Mapping[UUID, CommentRow], events: Iterable[TicketEvent]) -> dic
                     updated_at=event.at,
                 )
             case CommentEdited():
-                row = replace(known[event.comment_id], content=event.content, updated_at=event.at)
+                row = known[event.comment_id]._replace(content=event.content, updated_at=event.at)
             case CommentDeleted():
-                row = replace(known[event.comment_id], content="", updated_at=event.at, deleted=True)
+                row = known[event.comment_id]._replace(content="", updated_at=event.at, deleted=True)
             case _:
                 continue
         known[row.id] = changed[row.id] = row

@@ -1,5 +1,6 @@
 """The steps that fill the next tables: begin, fold in several processes, index, catch up with the live views."""
 
+import gc
 import multiprocessing
 import os
 import time
@@ -93,8 +94,10 @@ def work(databases: Databases, rebuild_id: int, names: Sequence[str], parent: in
         store.connect(databases.events, "rebuild-events") as events,
     ):
         types = {view.name: tables.columns(connection, view.name) for view in views}
+        gc.freeze()
+        gc.disable()  # nothing of a chunk is garbage until it is done, and then it frees itself
         while os.getppid() == parent and _chunk(connection, events, rebuild_id, views, types):
-            pass
+            gc.collect()
 
 
 def _chunk(
