@@ -358,6 +358,38 @@ async def test_a_switch_gives_way_to_whoever_reads_for_long(rebuilt: Engine) -> 
     assert "somebody reads" in said
 
 
+async def test_a_switch_does_not_wait_for_an_automatic_vacuum(rebuilt: Engine) -> None:
+    """It may take hours, and would begin anew after each try."""
+    await rebuilt.sql(
+        "alter table views.tickets set (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, "
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+    )
+    await rebuilt.sql("alter system set autovacuum_naptime = 1")
+    await rebuilt.sql("select pg_reload_conf()")
+    try:
+        async with projecting(rebuilt):
+            await retitle(rebuilt, 50)
+            await projected(rebuilt)
+        await eventually_true(lambda: _vacuuming(rebuilt), timeout_s=60)
+        # The table is to look like any other; to change it the usual way would itself end the vacuum.
+        await rebuilt.sql("update pg_class set reloptions = null where oid = 'views.tickets'::regclass")
+        code, said = await rebuild(rebuilt)
+    finally:
+        await rebuilt.sql("alter system reset autovacuum_naptime")
+        await rebuilt.sql("select pg_reload_conf()")
+    assert code == 0, said
+    assert "switched at try 1:" in said
+
+
+async def _vacuuming(one: Engine) -> bool:
+    return bool(
+        await one.value(
+            "select exists (select from pg_stat_activity where datname = current_database() "
+            "and backend_type = 'autovacuum worker' and query like 'autovacuum: VACUUM %views.tickets%')"
+        )
+    )
+
+
 async def test_a_read_that_has_entered_gets_on_while_a_switch_waits_for_it(rebuilt: Engine) -> None:
     waiting = "select exists (select from pg_locks l join pg_stat_activity a using (pid) where not l.granted "
     waiting += "and a.application_name = 'rebuild')"

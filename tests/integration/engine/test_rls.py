@@ -250,7 +250,8 @@ async def test_functions_are_granted_to_those_who_need_them(store: Engine) -> No
         "events.append", "events.append_all", "events.read_stream", "events.read_stream_as_of", "events.forget_answers",
         "events.take_ticket_numbers", "events.mend_ticket_numbers"}  # fmt: skip
     assert rights["command_relay"] == {
-        "events.feed", "events.feed_held_back", "events.relay_lead", "events.relay_reset", "events.timeline"}  # fmt: skip
+        "events.feed", "events.feed_held_back", "events.relay_lead", "events.relay_reset",
+        "events.timeline"}  # fmt: skip
     assert rights["projector_events"] == {
         "events.read_stream", "events.read_stream_as_of", "events.feed", "events.feed_held_back"}  # fmt: skip
     assert rights["views_progress"] == {"views.applied"}

@@ -26,6 +26,10 @@ from projector.rebuild.store import Rebuild
 from projector.rebuild.tables import GUARD, named
 
 LOCK_TIMEOUT_MS: Final = 200
+VACUUM_GIVES_WAY: Final = """
+select set_config('deadlock_timeout', '50ms', true) where has_parameter_privilege('deadlock_timeout', 'set')"""
+"""An automatic vacuum ends when somebody waits for its table, but not before the server looks for deadlocks: after a
+second, when we have let go long since. One of a large table takes hours, and no rebuild would be switched meanwhile."""
 LAST_STREAMS: Final = 200
 """More than these are not brought along while the projector waits, but before."""
 UNCHECKED_STREAMS: Final = 2_000
@@ -111,6 +115,7 @@ def _exchange(
     checked: Collection[Stream] | None,
 ) -> bool:
     connection.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    connection.execute(VACUUM_GIVES_WAY)
     connection.execute("set local synchronous_commit = on")
     connection.execute("select pg_advisory_xact_lock(hashtext('views.switch'))")
     # From here on no batch of the projector moves the live guard.
