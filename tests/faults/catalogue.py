@@ -211,7 +211,7 @@ FAULTS: Final = (
     _fault(
         "rebuild while writing",
         rebuilding.rebuild_while_writing,
-        engine=("test_rebuild.py::test_rebuilds_while_writes_go_on_agree_and_reads_neither_fail_nor_go_back",),
+        engine=("test_rebuild_beside.py::test_rebuilds_while_writes_go_on_agree_and_reads_neither_fail_nor_go_back",),
         brief=False,
     ),
     _fault(
