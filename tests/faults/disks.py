@@ -17,8 +17,8 @@ BLOCK: Final = b"\0" * 2**20
 async def full_for_postgres(world: World) -> None:
     """Writes are refused until there is room again; what was acknowledged stays."""
     servers = world.stack.servers
-    (folder,) = servers.folder.glob("postgres-*/data")
-    await _full(world, "postgres", folder)
+    # Another cluster may stand beside it: what a former fault restored.
+    await _full(world, "postgres", servers.folder / f"postgres-{servers.secrets.installation}" / "data")
 
 
 async def full_for_kafka(world: World) -> None:
