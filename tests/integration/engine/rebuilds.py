@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +12,7 @@ import projector.app
 from helpdesk.events.ticket import TicketRetitled
 from helpdesk.eventstore.store import StreamAppend
 from helpdesk.recorded import Stream
-from integration.engine.rig import NOBODY, NOON, Engine, engine, eventually_true, relaying
+from integration.engine.rig import NOBODY, NOON, Engine, beside, engine, eventually_true, relaying
 from localstack.stack import Servers
 from projector.rebuild.build import Databases
 from projector.rebuild.run import main
@@ -42,14 +42,8 @@ async def _caught_up(one: Engine) -> bool:
 async def projecting(one: Engine) -> AsyncIterator[None]:
     """Relay and projector as they are deployed, for as long as the block."""
     settings = ProjectorSettings.model_validate({name.lower(): value for name, value in one.variables.items()})
-    async with relaying(one), projector.app.subscriber(settings) as (consumer, *_):
-        task = asyncio.create_task(consumer.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async with relaying(one), projector.app.subscriber(settings) as (consumer, *_), beside(consumer.run()):
+        yield
 
 
 @asynccontextmanager

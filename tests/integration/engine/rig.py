@@ -1,7 +1,7 @@
 """An event store, views and a topic of one's own on the shared servers, and the verbs to speak of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 import command_api.app
 import projector.app
+from command_api import store as private
 from command_api.settings import CommandMigrateSettings
 from helpdesk.bus import envelope
 from helpdesk.bus.clients import connected
@@ -58,6 +59,29 @@ def new_stream(tenant_id: UUID | None = None, type_: str = "system") -> Stream:
 
 def events(count: int = 1) -> list[Event]:
     return [SystemProbed(at=NOON)] * count
+
+
+@asynccontextmanager
+async def beside(task: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """It runs for as long as the block, and must not have failed."""
+    running = asyncio.create_task(task)
+    try:
+        yield
+        if running.done():
+            running.result()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def account(one: "Engine", tenant: UUID, person: UUID) -> None:
+    """Ada's private rows, without any event."""
+    async with await connect(one.dsn("command_api"), name="test") as connection, connection.transaction():
+        await private.enter_tenant(connection, tenant)
+        await private.insert_account(
+            connection, tenant_id=tenant, id_=person, email="a@b.c", name="Ada", role="USER", password_hash="", at=NOON
+        )
 
 
 @dataclass(slots=True)

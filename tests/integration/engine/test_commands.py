@@ -18,8 +18,8 @@ from helpdesk.eventstore.grouping import Group
 from helpdesk.eventstore.relay import Poke
 from helpdesk.ids import new_id
 from helpdesk.postgres.listening import Listener
-from helpdesk.postgres.pool import Pool, connect
-from integration.engine.rig import NOON, Engine, eventually, eventually_true
+from helpdesk.postgres.pool import Pool
+from integration.engine.rig import Engine, account, eventually, eventually_true
 
 ADA = Actor(UUID(int=42), "ADMIN")
 
@@ -170,18 +170,7 @@ async def test_a_person_who_changes_is_read_again_and_others_are_not(store: Engi
     tenant, person = uuid4(), uuid4()
     try:
         assert await directory.people(tenant, [person]) == {}
-        async with await connect(store.dsn("command_api"), name="test") as connection, connection.transaction():
-            await private.enter_tenant(connection, tenant)
-            await private.insert_account(
-                connection,
-                tenant_id=tenant,
-                id_=person,
-                email="a@b.c",
-                name="Ada",
-                role="USER",
-                password_hash="",
-                at=NOON,
-            )
+        await account(store, tenant, person)
         assert (await directory.people(tenant, [person]))[person].name == "Ada"  # what is missing is not kept
         await eventually(lambda: listener.hears("events_rows"))
         await directory.people(tenant, [person])

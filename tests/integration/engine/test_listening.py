@@ -1,20 +1,15 @@
 """One connection listens for all of a process (ADR 30), and who subscribes misses nothing that it does not know of."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from command_api import store as private
 from command_api.app import service
 from command_api.directory import Directory
 from command_api.settings import CommandSettings
 from helpdesk.http.server import run_jobs
 from helpdesk.postgres.listening import Listener, Listeners
-from helpdesk.postgres.pool import connect
 from integration.engine.relays import published, relays
-from integration.engine.rig import NOON, Engine, eventually, eventually_true, new_stream
+from integration.engine.rig import Engine, account, beside, eventually, eventually_true, new_stream
 
 LISTENERS = """
 select pid from pg_stat_activity where datname = current_database() and application_name like '%-listen'"""
@@ -37,17 +32,6 @@ class Heard:
         )
 
 
-@asynccontextmanager
-async def running(listener: Listener | Listeners) -> AsyncIterator[None]:
-    task = asyncio.create_task(listener.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def tell(engine: Engine, channel: str, text: str) -> None:
     await engine.sql("select pg_notify(%s, %s)", channel, text)
 
@@ -65,7 +49,7 @@ async def test_all_roles_of_a_process_hear_one_database_on_one_connection(own: E
     listeners, first, second = Listeners("test"), Heard(), Heard()
     first.subscribe(listeners.at(own.dsn("command_api")), "one")
     second.subscribe(listeners.at(own.dsn("views_progress")), "another")
-    async with running(listeners):
+    async with beside(listeners.run()):
         await eventually(lambda: first.all == second.all == ["anew"])
         await tell(own, "one", "a")
         await tell(own, "another", "b")
@@ -77,7 +61,7 @@ async def test_another_database_is_another_connection(own: Engine, store: Engine
     listeners, here, there = Listeners("test"), Heard(), Heard()
     here.subscribe(listeners.at(own.dsn("command_api")), "one")
     there.subscribe(listeners.at(store.dsn("command_api")), "one")
-    async with running(listeners):
+    async with beside(listeners.run()):
         await eventually(lambda: here.all == there.all == ["anew"])
         await tell(own, "one", "here")
         await eventually(lambda: here.all == ["anew", "here"])
@@ -102,7 +86,7 @@ async def test_the_command_api_with_its_relay_has_one_session_that_listens(own: 
 async def test_who_subscribes_late_is_heard_too(own: Engine) -> None:
     listener, early, late, same = Listener(own.dsn("command_api"), "test-listen"), Heard(), Heard(), Heard()
     early.subscribe(listener, "one")
-    async with running(listener):
+    async with beside(listener.run()):
         await eventually(lambda: early.all == ["anew"])
         late.subscribe(listener, "two")
         same.subscribe(listener, "one")
@@ -120,7 +104,7 @@ async def test_whoever_looks_when_listening_has_begun_misses_nothing(own: Engine
     listener, told = Listener(own.dsn("command_api"), "test-listen"), Heard()
     heard_at_begin = list[bool]()
     listener.subscribe("one", told.all.append, anew=lambda: heard_at_begin.append(listener.hears("one")))
-    async with running(listener):
+    async with beside(listener.run()):
         await eventually(lambda: heard_at_begin)
         await tell(own, "one", "at once")
         await eventually(lambda: told.all == ["at once"])
@@ -137,7 +121,7 @@ async def test_whoever_looks_when_listening_has_begun_misses_nothing(own: Engine
 async def test_a_lost_connection_is_told_before_the_next_begins(own: Engine) -> None:
     listener, heard = Listener(own.dsn("command_api"), "test-listen"), Heard()
     heard.subscribe(listener, "one")
-    async with running(listener):
+    async with beside(listener.run()):
         await eventually(lambda: heard.all)
         await cut(own, listener, "one")
         await eventually(lambda: heard.all == ["anew", "lost", "anew"])
@@ -148,7 +132,7 @@ async def test_what_cannot_be_understood_costs_nobody_else_anything(own: Engine)
     listener, other, numbers = Listener(own.dsn("command_api"), "test-listen"), Heard(), list[int | None]()
     listener.subscribe("numbers", lambda text: numbers.append(int(text)), anew=lambda: numbers.append(None))
     other.subscribe(listener, "other")
-    async with running(listener):
+    async with beside(listener.run()):
         await eventually(lambda: listener.hears("other"))
         for text in ("1", "nonsense", "2"):
             await tell(own, "numbers", text)
@@ -164,18 +148,7 @@ async def test_what_cannot_be_understood_costs_nobody_else_anything(own: Engine)
 async def test_a_person_who_changes_while_nobody_listens_is_not_believed_any_more(own: Engine) -> None:
     listener, tenant, person = Listener(own.dsn("command_api"), "test-listen"), uuid4(), uuid4()
     directory = Directory(own.pool, listener)
-    async with await connect(own.dsn("command_api"), name="test") as connection, connection.transaction():
-        await private.enter_tenant(connection, tenant)
-        await private.insert_account(
-            connection,
-            tenant_id=tenant,
-            id_=person,
-            email="a@b.c",
-            name="Ada",
-            role="USER",
-            password_hash="",
-            at=NOON,
-        )
+    await account(own, tenant, person)
 
     async def name() -> str:
         return (await directory.people(tenant, [person]))[person].name
@@ -183,7 +156,7 @@ async def test_a_person_who_changes_while_nobody_listens_is_not_believed_any_mor
     async def is_grace() -> bool:
         return await name() == "Grace"
 
-    async with running(listener):
+    async with beside(listener.run()):
         await eventually(lambda: listener.hears("events_rows"))
         assert await name() == "Ada"
         await cut(own, listener, "events_rows")

@@ -2,10 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -27,7 +24,7 @@ from integration.engine.rebuilds import (
     rebuild,
     retitle,
 )
-from integration.engine.rig import NOBODY, NOON, Engine, eventually_true
+from integration.engine.rig import NOBODY, NOON, Engine, beside, eventually_true
 from projector.rebuild import switch
 from projector.rebuild.run import main
 from support.history import copied
@@ -60,20 +57,6 @@ class Reader:
                 assert count >= EVENTS // 5
                 self.versions.append(version)
                 self.reads += 1
-
-
-@asynccontextmanager
-async def beside(task: Any) -> AsyncIterator[None]:
-    """It runs for as long as the block, and must not have failed."""
-    running = asyncio.create_task(task)
-    try:
-        yield
-        if running.done():
-            running.result()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def _writing(one: Engine, streams: list[Stream]) -> None:
